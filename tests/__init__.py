@@ -1,0 +1,1 @@
+"""The tests, as a package: a helper is one module, whoever imports it."""

@@ -1,0 +1,32 @@
+"""A demo passes only with figures that show what was tried and that nothing went wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from tools.check_demo import FIGURES, check
+
+GOOD: dict[str, object] = dict.fromkeys(FIGURES, 60) | {"double_payments": 0, "sequence_gaps": 0, "seconds": 9.5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"converged": 59}, "59 of 60 orders agree with the marketplace"),
+        ({"double_payments": 1}, "double_payments is 1, expected 0"),
+        ({"sequence_gaps": 2}, "sequence_gaps is 2, expected 0"),
+        ({"payments_accepted": 0}, "payments_accepted is 0, so nothing was tried"),
+        ({"orders": 0, "converged": 0}, "orders is 0, so nothing was tried"),
+        ({"seconds": None}, "figures missing: seconds"),
+    ],
+)
+def test_a_broken_promise_is_named(changes: dict[str, object], problem: str) -> None:
+    assert list(check(GOOD | changes)) == [problem]
+
+
+def test_an_empty_summary_does_not_pass() -> None:
+    assert list(check({})) == [f"figures missing: {', '.join(FIGURES)}"]
+
+
+def test_good_figures_pass() -> None:
+    assert list(check(GOOD)) == []
