@@ -1,0 +1,110 @@
+"""What a person should know about an order: conditions that hold now, one per cause."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from worker.domain.identity import OrderKey
+from worker.domain.money import yuan_text
+from worker.domain.policy import Effect, Policy, wanted_follow_ups
+from worker.domain.reducer import Order
+
+
+class AlertKind(StrEnum):
+    """The kinds of alert. Each has a runbook in docs/runbooks.md."""
+
+    PAYMENT_NEEDS_PERSON = "payment_needs_person"
+    PAYMENT_UNKNOWN = "payment_unknown"
+    PRICE_BEYOND_TOLERANCE = "price_beyond_tolerance"
+    REFUND_OPENED = "refund_opened"
+    STATUS_CORRECTED = "status_corrected"
+    STRANGE_WORD = "strange_word"
+    REFRESH_FAILING = "refresh_failing"
+    DEAD_LETTERS = "dead_letters"
+    CONSUMPTION_STOPPED = "consumption_stopped"
+
+
+class Severity(StrEnum):
+    """How soon a person should look."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """An open cause. `cause` is unique among open alerts; `details` are for people and hold no personal data."""
+
+    cause: str
+    kind: AlertKind
+    severity: Severity
+    title: str
+    key: OrderKey | None = None
+    details: dict[str, Any] = {}
+
+
+CONDITION_KINDS = frozenset({AlertKind.PRICE_BEYOND_TOLERANCE, AlertKind.REFUND_OPENED, AlertKind.STRANGE_WORD})
+"""Kinds that follow from the order alone: open while the condition holds, resolved when it no longer does."""
+
+_MAX_NAMED = 80
+
+PAYMENT_KINDS = frozenset({AlertKind.PAYMENT_NEEDS_PERSON, AlertKind.PAYMENT_UNKNOWN})
+"""Kinds that end when the order shows as paid or closed."""
+
+
+def order_alerts(order: Order, policy: Policy) -> Iterator[Alert]:
+    """Yield the conditions that hold for the order as it is now."""
+    key = order.key
+    for wanted in wanted_follow_ups(order, policy):
+        if wanted.effect is Effect.PAY and wanted.hold is not None:
+            yield Alert(
+                f"{AlertKind.PRICE_BEYOND_TOLERANCE}:{key}",
+                AlertKind.PRICE_BEYOND_TOLERANCE,
+                Severity.CRITICAL,
+                f"Order {key} waits for approval: {wanted.hold}",
+                key,
+                {"total_minor": wanted.amount, "reason": wanted.hold},
+            )
+    for refund in order.view.open_refunds:
+        amount = "" if refund.amount is None else f" of {yuan_text(refund.amount)} CNY"
+        yield Alert(
+            f"{AlertKind.REFUND_OPENED}:{key}:{_short(refund.refund_id)}",
+            AlertKind.REFUND_OPENED,
+            Severity.WARNING,
+            f"Refund {refund.refund_id[:80]}{amount} is open on order {key}",
+            key,
+            {"refund_id": refund.refund_id, "status": refund.status.value, "amount_minor": refund.amount},
+        )
+    for word in order.view.strange_words:
+        yield Alert(
+            f"{AlertKind.STRANGE_WORD}:{key}:{_short(word)}",
+            AlertKind.STRANGE_WORD,
+            Severity.WARNING,
+            f"Order {key} carries the status word {word[:80]!r}, which nobody here knows",
+            key,
+            {"word": word[:200]},
+        )
+
+
+def _short(text: str) -> str:
+    """Return `text`, or a digest where it is long or unprintable: a cause is a unique index key in the database."""
+    if len(text) <= _MAX_NAMED and text.isprintable():
+        return text
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def correction_alert(key: OrderKey, before: str, after: str) -> Alert:
+    """Return the alert for a snapshot that took the status back down the ladder."""
+    return Alert(
+        f"{AlertKind.STATUS_CORRECTED}:{key}",
+        AlertKind.STATUS_CORRECTED,
+        Severity.INFO,
+        f"Order {key} was shown as {before}; the marketplace says {after}",
+        key,
+        {"before": before, "after": after},
+    )

@@ -1,0 +1,177 @@
+"""A fact is one observation of one order. Its id is derived from its content, so a redelivery is the same fact."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+
+import msgspec
+
+from worker.domain.clock import MINUTE, Millis
+from worker.domain.identity import OrderKey
+
+FUTURE_STAMP_TOLERANCE: Millis = 10 * MINUTE
+"""A sender's time further ahead of ours than this is not a time we can order by."""
+
+
+def is_believable(at: Millis | None, observed_at: Millis) -> bool:
+    """Tell whether a sender's time can order anything: given, not zero or before the epoch, not far in the future."""
+    return at is not None and 0 < at <= observed_at + FUTURE_STAMP_TOLERANCE
+
+
+class Source(StrEnum):
+    """Through which door the fact came in."""
+
+    CALLBACK = "callback"
+    POLL = "poll"
+    RESPONSE = "response"
+    OPERATOR = "operator"
+
+
+class Amounts(msgspec.Struct, frozen=True):
+    """What the order costs, in minor units. `total` is what has to be paid; the others are None when not said."""
+
+    total: int
+    shipping: int | None = None
+    products: int | None = None
+    discount: int | None = None
+    refunded: int | None = None
+    currency: str = "CNY"
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line (sub-order). `amount` is what is really paid for it, minor units."""
+
+    line_id: str
+    product_id: str | None = None
+    sku_id: str | None = None
+    name: str | None = None
+    image_url: str | None = None
+    quantity: str | None = None
+    price: int | None = None
+    amount: int | None = None
+    status_word: str | None = None
+    logistics_status: int | None = None
+    refund_id: str | None = None
+    refund_word: str | None = None
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """One parcel, known by the marketplace's logistics id: its waybill number can be replaced later."""
+
+    parcel_id: str
+    waybill: str | None = None
+    carrier: str | None = None
+    status_word: str | None = None
+    line_ids: tuple[str, ...] = ()
+    shipped_at: Millis | None = None
+
+
+class RefundSeen(msgspec.Struct, frozen=True, tag="refund"):
+    """A refund as somebody mentioned it. `amount` in minor units, None when not said."""
+
+    refund_id: str
+    word: str | None = None
+    action: str | None = None
+    amount: int | None = None
+    line_ids: tuple[str, ...] = ()
+
+
+class Lifecycle(msgspec.Struct, frozen=True):
+    """The order's own status word and times, as read from the marketplace."""
+
+    word: str
+    created_at: Millis | None = None
+    paid_at: Millis | None = None
+    shipped_at: Millis | None = None
+    received_at: Millis | None = None
+    completed_at: Millis | None = None
+    modified_at: Millis | None = None
+    close_reason: str | None = None
+    paid: bool = False
+
+
+class StatusSeen(msgspec.Struct, frozen=True, tag="status"):
+    """A status word that somebody pushed or listed. `event` is the sender's topic without prefix."""
+
+    word: str | None = None
+    event: str | None = None
+
+
+class PriceSeen(msgspec.Struct, frozen=True, tag="price"):
+    """A price change; native 1688 says only that there was one, then `amounts` is None."""
+
+    amounts: Amounts | None = None
+
+
+class LogisticsSeen(msgspec.Struct, frozen=True, tag="logistics"):
+    """Something happened to a parcel. Parcels themselves come from snapshots."""
+
+    event: str
+    waybill: str | None = None
+
+
+class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
+    """The order as the marketplace answers when asked. An aspect that the answer does not cover is None."""
+
+    lifecycle: Lifecycle | None = None
+    amounts: Amounts | None = None
+    lines: tuple[Line, ...] | None = None
+    parcels: tuple[Parcel, ...] | None = None
+    refunds: tuple[RefundSeen, ...] | None = None
+
+
+Content = StatusSeen | PriceSeen | RefundSeen | LogisticsSeen | Snapshot
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One observation.
+
+    `provider_time` is the sender's own time for it (None if it gave none), `observed_at` when we received it or, for a
+    snapshot, when we *asked*: an answer can only be trusted about what was true by then.
+    """
+
+    key: OrderKey
+    source: Source
+    content: Content
+    observed_at: Millis
+    provider_time: Millis | None = None
+    message_id: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """Return `status`, `price`, `refund`, `logistics` or `snapshot`."""
+        return str(self.content.__struct_config__.tag)
+
+    @property
+    def stamp(self) -> Millis:
+        """Return the time by which this fact is ordered among others.
+
+        The sender's time where it gave a believable one. Otherwise our own, which then is part of the fact's identity,
+        so that the order in which facts arrive is still no input of the merge.
+        """
+        if isinstance(self.content, Snapshot) or not self._provider_time_is_believable:
+            return self.observed_at
+        return self.provider_time or 0
+
+    @property
+    def _provider_time_is_believable(self) -> bool:
+        return is_believable(self.provider_time, self.observed_at)
+
+    def derive_id(self) -> str:
+        """Return 32 hex digits that depend on what was observed, never on when or how often it arrived."""
+        own_time = isinstance(self.content, Snapshot) or not self._provider_time_is_believable
+        identity = (
+            self.key.account,
+            self.key.platform,
+            self.key.order_id,
+            self.source,
+            self.provider_time,
+            self.message_id,
+            self.observed_at if own_time else None,
+            self.content,
+        )
+        return hashlib.sha256(_ENCODER.encode(identity)).hexdigest()[:32]
+
+
+_ENCODER = msgspec.json.Encoder()
