@@ -1,0 +1,147 @@
+"""Alerts as rows: one per open cause. Opening and resolving each write one notice for people and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from worker.domain.alerts import CONDITION_KINDS, PAYMENT_KINDS, Alert, AlertKind
+from worker.domain.identity import OrderKey
+from worker.storage.bulk import as_params, rows_source
+from worker.storage.order_rows import json_text, plain
+from worker.storage.tables import alerts
+
+_COLUMNS = ("cause", "kind", "severity", "order_ref", "account", "order_key", "title", "details", "occurrences")
+_OPEN = text(
+    f"""
+    WITH fresh AS ({rows_source(alerts, _COLUMNS)}), opened AS (
+        INSERT INTO alerts ({", ".join(_COLUMNS)}) SELECT {", ".join(_COLUMNS)} FROM fresh
+        ON CONFLICT (cause) WHERE resolved_at IS NULL DO UPDATE SET
+            title = excluded.title, details = excluded.details, last_seen_at = now(),
+            occurrences = alerts.occurrences + excluded.occurrences
+        WHERE alerts.kind = '{AlertKind.DEAD_LETTERS}' OR alerts.title <> excluded.title
+            OR alerts.details <> excluded.details
+        RETURNING id, (xmax = 0) AS is_new)
+    INSERT INTO alert_notices (alert_id, action) SELECT id, 'opened' FROM opened WHERE is_new
+    """  # noqa: S608 - names are ours
+)
+_NOTICE_RESOLVED = "INSERT INTO alert_notices (alert_id, action) SELECT id, 'resolved' FROM done"
+_RESOLVE_CONDITIONS = text(
+    f"""
+    WITH done AS (
+        UPDATE alerts SET resolved_at = now() WHERE resolved_at IS NULL AND (
+            (order_ref = ANY(CAST(:refs AS bigint[])) AND kind = ANY(CAST(:kinds AS text[]))
+                AND cause <> ALL(CAST(:causes AS text[])))
+            OR (order_ref = ANY(CAST(:final_refs AS bigint[])) AND kind = '{AlertKind.STATUS_CORRECTED}'))
+        RETURNING id)
+    {_NOTICE_RESOLVED}
+    """  # noqa: S608 - names are ours
+)
+_RESOLVE_CAUSE = text(
+    f"""
+    WITH done AS (UPDATE alerts SET resolved_at = now() WHERE resolved_at IS NULL AND cause = :cause RETURNING id)
+    {_NOTICE_RESOLVED}
+    """  # noqa: S608 - names are ours
+)
+RESOLVE_PAYMENT_ALERTS = f"""
+    UPDATE alerts SET resolved_at = now()
+    WHERE resolved_at IS NULL AND kind IN ({", ".join(f"'{kind}'" for kind in sorted(PAYMENT_KINDS))})
+        AND order_ref IN (SELECT order_ref FROM settled)
+    RETURNING id
+"""  # noqa: S608 - names are ours
+_OPEN_CAUSES = text(
+    """
+    SELECT cause, severity, title, occurrences, opened_at FROM alerts WHERE resolved_at IS NULL ORDER BY id LIMIT :limit
+    """
+)
+_KINDS = sorted(kind.value for kind in CONDITION_KINDS)
+
+
+async def open_alerts(
+    connection: AsyncConnection, opened: Iterable[Alert], refs: Mapping[OrderKey, int], times: Mapping[str, int]
+) -> None:
+    """Open the alerts whose cause is not open yet; refresh the others' text. `times`: occurrences by cause, else 1."""
+    by_cause = {alert.cause: alert for alert in opened}
+    rows = [
+        (
+            plain(alert.cause),
+            alert.kind.value,
+            alert.severity.value,
+            refs.get(alert.key) if alert.key else None,
+            alert.key.account if alert.key else None,
+            str(alert.key) if alert.key else None,
+            plain(alert.title),
+            json_text(alert.details),
+            times.get(alert.cause, 1),
+        )
+        for _, alert in sorted(by_cause.items())
+    ]
+    if rows:
+        await connection.execute(_OPEN, as_params(_COLUMNS, rows))
+
+
+async def resolve_conditions(
+    connection: AsyncConnection, refs: Collection[int], causes: Iterable[str], final_refs: Collection[int]
+) -> None:
+    """Resolve the condition alerts of these orders whose cause no longer holds, and corrections of finished orders."""
+    if refs:
+        await connection.execute(
+            _RESOLVE_CONDITIONS,
+            {"refs": list(refs), "kinds": _KINDS, "causes": list(causes), "final_refs": list(final_refs)},
+        )
+
+
+async def resolve_cause(connection: AsyncConnection, cause: str) -> bool:
+    """Resolve the open alert of this cause; False if there is none."""
+    return (await connection.execute(_RESOLVE_CAUSE, {"cause": cause})).rowcount > 0
+
+
+async def open_causes(connection: AsyncConnection, limit: int) -> list[Mapping[str, Any]]:
+    """Return open alerts, the oldest first."""
+    return [dict(row) for row in (await connection.execute(_OPEN_CAUSES, {"limit": limit})).mappings()]
+
+
+# On each way, Kafka and people, "resolved" waits until "opened" has gone: told the other way round, it would stay open.
+_PENDING = text(
+    """
+    SELECT n.id, n.action, n.attempts, n.published_at IS NOT NULL AS published, n.notified_at IS NOT NULL AS notified,
+        before.unpublished AS hold_publishing, before.unnotified AS hold_notifying,
+        a.id AS alert_id, a.cause, a.kind, a.severity, a.account, a.order_key, a.title, a.details, a.occurrences,
+        a.opened_at, a.resolved_at
+    FROM alert_notices n JOIN alerts a ON a.id = n.alert_id CROSS JOIN LATERAL (
+        SELECT coalesce(bool_or(e.published_at IS NULL), false) AS unpublished,
+            coalesce(bool_or(e.notified_at IS NULL), false) AS unnotified
+        FROM alert_notices e WHERE e.alert_id = n.alert_id AND e.id < n.id) AS before
+    WHERE n.due_at <= now() AND (n.published_at IS NULL AND NOT before.unpublished
+        OR n.notified_at IS NULL AND NOT before.unnotified)
+        AND (n.published_at IS NULL OR n.notified_at IS NULL)
+    ORDER BY n.id LIMIT :limit FOR UPDATE OF n SKIP LOCKED
+    """
+)
+_DONE = text(
+    """
+    UPDATE alert_notices SET
+        published_at = coalesce(published_at, CASE WHEN :published THEN now() END),
+        notified_at = coalesce(notified_at, CASE WHEN :notified THEN now() END),
+        attempts = attempts + 1, due_at = :due_at
+    WHERE id = :id
+    """
+)
+
+
+async def pending_notices(connection: AsyncConnection, limit: int) -> list[Mapping[str, Any]]:
+    """Lock and return the oldest notices that are due."""
+    result = await connection.execute(_PENDING, {"limit": limit})
+    return [dict(row) for row in result.mappings()]
+
+
+async def mark_notice(
+    connection: AsyncConnection, notice_id: int, *, published: bool, notified: bool, due_at: datetime
+) -> None:
+    """Record what of a notice went out; the rest is tried again at `due_at`."""
+    values = {"id": notice_id, "published": published, "notified": notified, "due_at": due_at}
+    await connection.execute(_DONE, values)
