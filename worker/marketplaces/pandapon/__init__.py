@@ -1,0 +1,1 @@
+"""PandaPon OpenAPI, and the callbacks of its Xport twin."""
