@@ -1,0 +1,1 @@
+"""Topics, the event envelope, and the way into and out of Kafka."""
