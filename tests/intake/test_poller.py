@@ -1,0 +1,319 @@
+"""What no callback told, the list tells: every order once at least, one poller at a time, and never a gap behind it."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+from prometheus_client import REGISTRY
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.intake.stage import NOT_DURABLE, NOW, Clock, Kept
+from tests.storage.database import connected, execute, value
+from worker.broker.durable import DurablePublisher
+from worker.broker.envelope import Event
+from worker.domain.clock import SECOND, Millis, to_datetime
+from worker.domain.facts import Fact, Source, StatusSeen
+from worker.domain.identity import OrderKey, Platform
+from worker.intake.poller import FAILURE_FACTOR_MAX, THROTTLED_FACTOR, OrderPoller, PollPlan
+from worker.marketplaces.port import ListPage, PayAnswer, RetryableError, ThrottledError, UnauthorisedError
+
+ACCOUNT = "main"
+PAGE_SIZE = 3
+PLAN = PollPlan(ACCOUNT, interval_s=60, overlap_s=300, backfill_s=3_600)
+BEFORE_EACH_PAGE = Callable[[int], None]
+
+
+@dataclass
+class ListingMarketplace:
+    """Lists orders by modification time, newest first, in small pages; `meanwhile` happens before each page."""
+
+    modified: dict[str, Millis] = field(default_factory=dict)
+    poison: frozenset[str] = frozenset()
+    asked: list[tuple[Millis, Millis, int]] = field(default_factory=list)
+    fails_on: dict[int, Exception] = field(default_factory=dict)
+    meanwhile: BEFORE_EACH_PAGE = lambda _page: None
+    gate: asyncio.Event | None = None
+
+    async def list_modified(self, since: Millis, until: Millis, page: int) -> ListPage:
+        self.asked.append((since, until, page))
+        if self.gate is not None:
+            await self.gate.wait()
+        self.meanwhile(page)
+        if page in self.fails_on:
+            raise self.fails_on[page]
+        found = sorted((at, name) for name, at in self.modified.items() if since <= at <= until)[::-1]
+        rows = found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+        return ListPage(
+            tuple(self._fact(name, at) for at, name in rows if name not in self.poison),
+            tuple(("baseInfo.status is missing", name.encode()) for _, name in rows if name in self.poison),
+            max(1, -(-len(found) // PAGE_SIZE)),
+        )
+
+    def _fact(self, name: str, at: Millis) -> Fact:
+        key = OrderKey(ACCOUNT, Platform.ALIBABA_1688, name)
+        return Fact(key, Source.POLL, StatusSeen("waitbuyerpay"), observed_at=NOW, provider_time=at)
+
+    async def read_order(self, order_id: str, source: Source) -> Fact:  # noqa: ARG002 - the port's signature
+        raise AssertionError("the poller reads lists only")
+
+    async def pay(self, order_id: str) -> PayAnswer:  # noqa: ARG002 - the port's signature
+        raise AssertionError("the poller pays nothing")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class Ended(Exception):  # noqa: N818 - not an error, the end of the test
+    """Raised by a sleep, to end a loop that does not end by itself."""
+
+
+def make_poller(
+    marketplace: ListingMarketplace,
+    engine: AsyncEngine,
+    *,
+    kept: Kept | None = None,
+    clock: Clock | None = None,
+    sleeps: list[float] | None = None,
+    rounds: int = 1,
+) -> OrderPoller:
+    slept = sleeps if sleeps is not None else []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == rounds:
+            raise Ended
+
+    return OrderPoller(
+        PLAN,
+        marketplace,
+        cast("DurablePublisher", kept or Kept()),
+        engine,
+        clock or Clock(),
+        sleep=sleep,
+        jitter=random.Random(1),  # noqa: S311 - the same pauses in every run
+    )
+
+
+async def cursor(engine: AsyncEngine) -> datetime | None:
+    found: datetime | None = await value(engine, "SELECT position FROM cursors WHERE account = 'main'")
+    return found
+
+
+def orders(count: int, *, every: Millis = SECOND) -> dict[str, Millis]:
+    return {f"order{number}": NOW - number * every for number in range(1, count + 1)}
+
+
+def seen(kept: Kept) -> set[str]:
+    return {fact.key.order_id for fact in kept.facts}
+
+
+async def test_the_first_window_goes_back_as_far_as_the_account_says(engine: AsyncEngine) -> None:
+    marketplace = ListingMarketplace()
+    assert await make_poller(marketplace, engine).poll_once() == 0
+    assert marketplace.asked == [(NOW - 3_600_000, NOW, 1)]
+    assert await cursor(engine) == to_datetime(NOW)
+
+
+async def test_each_window_overlaps_the_one_before(engine: AsyncEngine) -> None:
+    marketplace, clock = ListingMarketplace(), Clock()
+    poller = make_poller(marketplace, engine, clock=clock)
+    await poller.poll_once()
+    clock.now += 60_000
+    await poller.poll_once()
+    assert marketplace.asked[1] == (NOW - 300_000, NOW + 60_000, 1)
+    assert await cursor(engine) == to_datetime(NOW + 60_000)
+
+
+async def test_a_clock_that_was_put_back_still_asks_for_a_window(engine: AsyncEngine) -> None:
+    marketplace, clock = ListingMarketplace(), Clock()
+    poller = make_poller(marketplace, engine, clock=clock)
+    await poller.poll_once()
+    clock.now -= 3_600_000
+    await poller.poll_once()
+    since, until, _ = marketplace.asked[1]
+    assert (since, until) == (clock.now - 300_000, clock.now)
+
+
+async def test_pages_are_read_from_the_last_to_the_first(engine: AsyncEngine) -> None:
+    marketplace, kept = ListingMarketplace(orders(10)), Kept()
+    assert await make_poller(marketplace, engine, kept=kept).poll_once() == 10
+    assert [page for _, _, page in marketplace.asked] == [1, 4, 3, 2, 1]
+    assert seen(kept) == set(marketplace.modified)
+    assert len({(since, until) for since, until, _ in marketplace.asked}) == 1, "the window stands still"
+
+
+async def test_rows_that_shift_between_pages_are_not_skipped(engine: AsyncEngine) -> None:
+    """An order that changes during the walk leaves the window: it is the next window's, all others are this one's."""
+    for seed in range(40):
+        await execute(engine, "DELETE FROM cursors")
+        await shifting_walk(engine, random.Random(seed))  # noqa: S311 - a test's dice
+
+
+async def shifting_walk(engine: AsyncEngine, dice: random.Random) -> None:
+    marketplace, kept = ListingMarketplace(orders(14)), Kept()
+
+    def change(_page: int) -> None:
+        for name in dice.sample(sorted(marketplace.modified), dice.randint(0, 3)):
+            marketplace.modified[name] = NOW + 5_000
+
+    marketplace.meanwhile = change
+    clock = Clock()
+    poller = make_poller(marketplace, engine, kept=kept, clock=clock)
+    await poller.poll_once()
+    unchanged = {name for name, at in marketplace.modified.items() if at <= NOW}
+    assert unchanged <= seen(kept)
+    marketplace.meanwhile = lambda _page: None
+    clock.now += 60_000
+    await poller.poll_once()
+    assert seen(kept) == set(marketplace.modified)
+
+
+async def test_one_poison_row_is_kept_for_a_person_and_the_others_go_on(engine: AsyncEngine) -> None:
+    marketplace, kept = ListingMarketplace(orders(7), poison=frozenset({"order2", "order7"})), Kept()
+    assert await make_poller(marketplace, engine, kept=kept).poll_once() == 5
+    assert seen(kept) == {"order1", "order3", "order4", "order5", "order6"}
+    assert {(one.account, one.reason, one.body) for one in kept.unrecognised} == {
+        (ACCOUNT, "list row: baseInfo.status is missing", b"order2"),
+        (ACCOUNT, "list row: baseInfo.status is missing", b"order7"),
+    }
+    assert await cursor(engine) == to_datetime(NOW)
+
+
+async def test_a_poison_row_of_two_windows_is_one_dead_letter(engine: AsyncEngine) -> None:
+    marketplace, kept, clock = ListingMarketplace(orders(1), poison=frozenset({"order1"})), Kept(), Clock()
+    poller = make_poller(marketplace, engine, kept=kept, clock=clock)
+    await poller.poll_once()
+    clock.now += 60_000
+    await poller.poll_once()
+    assert len({event.headers["ce_id"] for event in kept.events}) == 1
+
+
+@pytest.mark.parametrize("failing_page", [1, 2, 3])
+async def test_a_walk_that_fails_on_any_page_is_begun_again_from_the_same_place(
+    engine: AsyncEngine, failing_page: int
+) -> None:
+    marketplace, kept = ListingMarketplace(orders(8)), Kept()
+    marketplace.fails_on[failing_page] = RetryableError("HTTP 502")
+    poller = make_poller(marketplace, engine, kept=kept)
+    with pytest.raises(RetryableError):
+        await poller.poll_once()
+    assert await cursor(engine) is None
+    marketplace.fails_on.clear()
+    await poller.poll_once()
+    assert seen(kept) == set(marketplace.modified)
+    assert await cursor(engine) == to_datetime(NOW)
+
+
+async def test_rows_that_could_not_be_made_durable_do_not_move_the_cursor(engine: AsyncEngine) -> None:
+    class FailsLate(Kept):
+        async def publish(self, event: Event) -> None:
+            if event.key.endswith("/order1"):
+                raise NOT_DURABLE
+            await super().publish(event)
+
+    with pytest.raises(type(NOT_DURABLE)):
+        await make_poller(ListingMarketplace(orders(8)), engine, kept=FailsLate()).poll_once()
+    assert await cursor(engine) is None
+
+
+@pytest.fixture
+async def other_process(database: str) -> AsyncIterator[AsyncEngine]:
+    """Connections of another process to the same database."""
+    async with connected(database) as engine:
+        yield engine
+
+
+async def test_of_two_processes_one_polls(engine: AsyncEngine, other_process: AsyncEngine) -> None:
+    busy, idle = ListingMarketplace(orders(2), gate=asyncio.Event()), ListingMarketplace(orders(2))
+    polling = asyncio.create_task(make_poller(busy, engine).poll_once())
+    while not busy.asked:  # noqa: ASYNC110 - it is under way once it has asked
+        await asyncio.sleep(0.005)
+    assert await make_poller(idle, other_process).poll_once() is None
+    assert idle.asked == []
+    assert busy.gate is not None
+    busy.gate.set()
+    assert await polling == 2
+    assert await make_poller(idle, other_process).poll_once() == 2, "the lock was given back"
+
+
+async def test_another_account_is_not_in_the_way(engine: AsyncEngine, other_process: AsyncEngine) -> None:
+    busy = ListingMarketplace(gate=asyncio.Event())
+    polling = asyncio.create_task(make_poller(busy, engine).poll_once())
+    while not busy.asked:  # noqa: ASYNC110 - it is under way once it has asked
+        await asyncio.sleep(0.005)
+    other = make_poller(ListingMarketplace(), other_process)
+    other._plan = PollPlan("other", 60, 300, 3_600)
+    assert await other.poll_once() == 0
+    assert busy.gate is not None
+    busy.gate.set()
+    await polling
+
+
+async def test_the_lock_of_a_process_that_died_is_free(engine: AsyncEngine, other_process: AsyncEngine) -> None:
+    dead = ListingMarketplace(gate=asyncio.Event())
+    polling = asyncio.create_task(make_poller(dead, engine).poll_once())
+    while not dead.asked:  # noqa: ASYNC110 - it is under way once it has asked
+        await asyncio.sleep(0.005)
+    others = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+    await execute(other_process, others)
+    assert await make_poller(ListingMarketplace(), other_process).poll_once() == 0
+    polling.cancel()
+    with contextlib.suppress(asyncio.CancelledError, DBAPIError):  # its connection is gone
+        await polling
+
+
+async def test_a_failed_walk_gives_the_lock_back(engine: AsyncEngine, other_process: AsyncEngine) -> None:
+    failing = ListingMarketplace(fails_on={1: UnauthorisedError("wrong key")})
+    with pytest.raises(UnauthorisedError):
+        await make_poller(failing, engine).poll_once()
+    assert await make_poller(ListingMarketplace(), other_process).poll_once() == 0
+
+
+async def pauses(engine: AsyncEngine, failures: list[Exception | None], kept: Kept | None = None) -> list[float]:
+    """The pauses of a poller whose rounds end like this, in units of its interval, without their jitter."""
+    marketplace = ListingMarketplace()
+    sleeps: list[float] = []
+    rounds = iter(failures)
+
+    def meanwhile(_page: int) -> None:
+        failure = next(rounds)
+        if failure is not None:
+            raise failure
+
+    marketplace.meanwhile = meanwhile
+    poller = make_poller(marketplace, engine, kept=kept, sleeps=sleeps, rounds=len(failures))
+    beats: list[int] = []
+    with pytest.raises(Ended):
+        await poller.run(lambda: beats.append(1))
+    assert len(beats) == len(failures), "a failing poller is no stalled loop"
+    assert all(0.9 <= seconds / PLAN.interval_s / round(seconds / PLAN.interval_s) <= 1.1 for seconds in sleeps)
+    return [float(round(seconds / PLAN.interval_s)) for seconds in sleeps]
+
+
+async def test_being_throttled_widens_the_pause_until_it_is_over(engine: AsyncEngine) -> None:
+    throttled = ThrottledError("HTTP 429")
+    assert await pauses(engine, [None, throttled, throttled, None]) == [1, THROTTLED_FACTOR, THROTTLED_FACTOR, 1]
+
+
+@pytest.mark.parametrize("failure", [RetryableError("x"), UnauthorisedError("x"), OSError("x"), NOT_DURABLE])
+async def test_failing_again_and_again_widens_the_pause_up_to_a_limit(engine: AsyncEngine, failure: Exception) -> None:
+    name = type(failure).__name__
+    labels = {"account": ACCOUNT, "stream": "orders", "error": name}
+    before = REGISTRY.get_sample_value("ordersync_poll_failures_total", labels) or 0
+    found = await pauses(engine, [failure] * 5 + [None])
+    assert found == [2, 4, FAILURE_FACTOR_MAX, FAILURE_FACTOR_MAX, FAILURE_FACTOR_MAX, 1]
+    assert REGISTRY.get_sample_value("ordersync_poll_failures_total", labels) == before + 5
+
+
+async def test_progress_is_how_far_the_list_was_read(engine: AsyncEngine) -> None:
+    labels: dict[str, Any] = {"account": ACCOUNT, "stream": "orders"}
+    await make_poller(ListingMarketplace(orders(4)), engine).poll_once()
+    position = REGISTRY.get_sample_value("ordersync_poll_position_timestamp_seconds", labels)
+    assert position == NOW / 1000
+    assert datetime.fromtimestamp(position, UTC) == await cursor(engine)

@@ -1,0 +1,1 @@
+"""Everything that brings facts in: callbacks, pollers, the spool."""
