@@ -1,0 +1,1 @@
+"""The effect ledger's executors: fresh reads, and payments that happen once."""

@@ -1,0 +1,16 @@
+"""What follow-ups measure, and when each figure hurts."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+FOLLOW_UPS = Counter(
+    "ordersync_follow_ups_total",
+    "Follow-ups by effect and what became of the attempt. Rising unclear: answers of payments are being lost.",
+    ["effect", "outcome"],
+)
+IN_FLIGHT = Gauge("ordersync_follow_ups_in_flight", "Follow-ups an executor is working on.", ["account", "effect"])
+READ_SECONDS = Histogram(
+    "ordersync_read_seconds", "Time of a fresh read of one order, retries included.", buckets=(0.05, 0.2, 0.5, 1, 3, 10)
+)
+EXPIRED = Counter("ordersync_expired_calls_total", "Calls whose worker died before it recorded the answer.")

@@ -1,0 +1,88 @@
+"""The fresh read: asks the marketplace for the order and publishes the answer as a fact like any other."""
+
+from __future__ import annotations
+
+import random
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from worker.broker.durable import DurablePublisher, NotDurableError
+from worker.broker.envelope import fact_event
+from worker.domain.alerts import Alert, AlertKind, Severity
+from worker.domain.clock import Clock, to_datetime
+from worker.domain.effects import EffectState
+from worker.domain.facts import Source
+from worker.followups.backoff import pause
+from worker.followups.metrics import FOLLOW_UPS, READ_SECONDS
+from worker.marketplaces.port import Marketplace, MarketplaceError, RejectedError
+from worker.storage import alert_store, follow_up_claims
+from worker.storage.engine import transaction
+from worker.storage.follow_up_claims import Claim
+from worker.storage.wakeup import Work, notify
+
+ALERT_AFTER_FAILURES = 5
+GIVE_UP_AFTER_REFUSALS = 8
+"""So often may the marketplace say that it does not know the order (new orders appear late) before we believe it."""
+
+_log = structlog.get_logger()
+
+
+class Refresh:
+    """Executes `refresh` follow-ups."""
+
+    def __init__(
+        self,
+        marketplace: Marketplace,
+        publisher: DurablePublisher,
+        engine: AsyncEngine,
+        clock: Clock,
+        jitter: random.Random,
+    ) -> None:
+        self._marketplace = marketplace
+        self._publisher = publisher
+        self._engine = engine
+        self._clock = clock
+        self._jitter = jitter
+
+    async def __call__(self, held: Claim) -> None:
+        """Read one order."""
+        try:
+            with READ_SECONDS.time():
+                fact = await self._marketplace.read_order(held.key.order_id, Source.RESPONSE)
+            await self._publisher.publish(fact_event(fact))
+        except (MarketplaceError, NotDurableError) as error:
+            await self._failed(held, error)
+            return
+        async with transaction(self._engine) as connection:
+            await follow_up_claims.finish_read(connection, held, to_datetime(fact.observed_at))
+            if held.failures >= ALERT_AFTER_FAILURES:
+                await alert_store.resolve_cause(connection, _cause(held))
+                await notify(connection, Work.ALERTS)
+        FOLLOW_UPS.labels("refresh", "succeeded").inc()
+
+    async def _failed(self, held: Claim, error: Exception) -> None:
+        failures = held.failures + 1
+        refused = isinstance(error, RejectedError) and failures >= GIVE_UP_AFTER_REFUSALS
+        reason = f"{type(error).__name__}: {error}"[:500]
+        _log.warning("read failed", order=str(held.key), reason=reason, failures=failures)
+        due_at = to_datetime(self._clock.now_ms() + pause(held.failures, self._jitter))
+        state = EffectState.REJECTED if refused else EffectState.PLANNED
+        async with transaction(self._engine) as connection:
+            await follow_up_claims.release(connection, held, state=state, reason=reason, due_at=due_at, failed=True)
+            if refused or failures == ALERT_AFTER_FAILURES:
+                alert = Alert(
+                    _cause(held),
+                    AlertKind.REFRESH_FAILING,
+                    Severity.WARNING,
+                    f"Order {held.key} cannot be read: {reason[:200]}",
+                    held.key,
+                    {"failures": failures, "reason": reason, "given_up": refused},
+                )
+                await alert_store.open_alerts(connection, [alert], {held.key: held.order_ref}, {})
+                await notify(connection, Work.ALERTS)
+        FOLLOW_UPS.labels("refresh", "rejected" if refused else "failed").inc()
+
+
+def _cause(held: Claim) -> str:
+    return f"{AlertKind.REFRESH_FAILING}:{held.key}"
