@@ -1,0 +1,1 @@
+"""What people and programs see: alerts, metrics, health and the read API."""

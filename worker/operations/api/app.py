@@ -1,0 +1,42 @@
+"""The application: routes, errors in one shape, and an OpenAPI document without anything from elsewhere."""
+
+from __future__ import annotations
+
+from fastapi import Depends, FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from worker.operations.access import Access
+from worker.operations.api.alerts import alerts_router
+from worker.operations.api.errors import install_error_handlers
+from worker.operations.api.guard import BEARER, guarded
+from worker.operations.api.orders import orders_router
+from worker.operations.api.probes import metrics_router, probes_router
+from worker.operations.health import Health
+
+_DESCRIPTION = """\
+Orders as the marketplaces show them, with where each piece of knowledge came from.
+
+* Money: integer minor units with a currency. Instants: RFC 3339, UTC. Ids: text.
+* Words of our own (status, state, kind, ...) may become more: treat an unknown one as such.
+* Errors: one shape for all, `{"error": {"code", "message"}}`.
+* To follow changes, list with `resume_cursor` again and again: see `GET /api/v1/orders`.
+"""
+
+
+def create_api(engine: AsyncEngine, *, access: Access, health: Health, version: str) -> FastAPI:
+    """Return the read API. It reads through `engine`, and lets in whom `access` lets in."""
+    api = FastAPI(
+        title="order-sync-worker",
+        version=version,
+        description=_DESCRIPTION,
+        docs_url=None,  # the built-in pages load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    install_error_handlers(api)
+    kept = [Depends(guarded(access)), Depends(BEARER)]
+    for router in (orders_router(engine), alerts_router(engine), metrics_router()):
+        api.include_router(router, dependencies=kept)
+    api.include_router(probes_router(health))
+    return api
