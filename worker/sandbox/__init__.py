@@ -1,0 +1,12 @@
+"""A twin of the PandaPon API for 1688 orders: for trying out, tests and benchmarks.
+
+It imports nothing else of this project, so that a mistake in our reading of the API cannot hide in both places.
+"""
+
+from worker.sandbox.app import create_app
+from worker.sandbox.config import DEMO_SPEED, SandboxConfig
+from worker.sandbox.sandbox import Sandbox, Stats
+from worker.sandbox.server import SandboxServer, run
+from worker.sandbox.signing import sign
+
+__all__ = ["DEMO_SPEED", "Sandbox", "SandboxConfig", "SandboxServer", "Stats", "create_app", "run", "sign"]

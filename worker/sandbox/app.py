@@ -1,0 +1,15 @@
+"""The ASGI application around a sandbox."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+
+from worker.sandbox.api import api_routes
+from worker.sandbox.control import control_routes
+from worker.sandbox.paypage import pay_page_routes
+from worker.sandbox.sandbox import Sandbox
+
+
+def create_app(sandbox: Sandbox) -> Starlette:
+    """The marketplace's endpoints, the pay page and the control endpoints."""
+    return Starlette(routes=[*api_routes(sandbox), *pay_page_routes(sandbox), *control_routes(sandbox)])

@@ -1,0 +1,125 @@
+"""`/_sandbox/*`: what tests and the demo see and steer.
+
+No authentication, so loopback only unless configured otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from itertools import islice
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from worker.sandbox.codes import Refused
+from worker.sandbox.gateway import read_body
+from worker.sandbox.outbox import encoder
+from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.truth import tell_truth
+
+LOOPBACK = {"127.0.0.1", "::1"}
+MAX_ROWS = 1_000
+
+Handler = Callable[[Sandbox, Request], Awaitable[Response]]
+
+
+class MoreOrders(msgspec.Struct, frozen=True):
+    """Body of `POST /_sandbox/orders`."""
+
+    count: int
+
+
+class CallbackUrl(msgspec.Struct, frozen=True):
+    """Body of `POST /_sandbox/callback-url`; null turns callbacks off, `verify` asks the URL for HTTP 200 first."""
+
+    url: str | None
+    verify: bool = False
+
+
+def control_routes(sandbox: Sandbox) -> list[Route]:
+    """The control endpoints; a caller's mistake gets HTTP 4xx with `{"error": text}`."""
+    handlers: tuple[tuple[str, str, Handler], ...] = (
+        ("GET", "/_sandbox/stats", _stats),
+        ("GET", "/_sandbox/truth", _truth),
+        ("GET", "/_sandbox/ledger", _ledger),
+        ("GET", "/_sandbox/orders/{order_id}", _one_order),
+        ("POST", "/_sandbox/orders", _more_orders),
+        ("POST", "/_sandbox/start", _start),
+        ("POST", "/_sandbox/callback-url", _callback_url),
+    )
+    return [Route(path, _guarded(sandbox, handler), methods=[method]) for method, path, handler in handlers]
+
+
+def _guarded(sandbox: Sandbox, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        host = request.client.host if request.client else ""
+        if not sandbox.config.open_control and host not in LOOPBACK:
+            return _json({"error": "control endpoints answer loopback only"}, 403)
+        try:
+            return await handler(sandbox, request)
+        except (msgspec.DecodeError, ValueError) as error:
+            return _json({"error": str(error)}, 400)
+        except Refused as refusal:
+            return _json({"error": refusal.text}, 400)
+
+    return answer
+
+
+def _json(body: object, status: int = 200) -> Response:
+    return Response(encoder.encode(body), status, media_type="application/json")
+
+
+async def _stats(sandbox: Sandbox, _request: Request) -> Response:
+    return _json(sandbox.stats())
+
+
+async def _truth(sandbox: Sandbox, request: Request) -> Response:
+    """Orders by number; `after` is the `next` of the page before."""
+    after = int(request.query_params.get("after", -1))
+    limit = int(request.query_params.get("limit", MAX_ROWS))
+    if not 1 <= limit <= MAX_ROWS:
+        raise ValueError(f"limit: expected 1 to {MAX_ROWS}, got {limit}")
+    world = sandbox.world
+    rest = sorted(
+        (order for order in world.orders.values() if order.life.number > after), key=lambda order: order.life.number
+    )
+    page = [tell_truth(order, world.taken_fen(order)) for order in rest[:limit]]
+    return _json({"orders": page, "next": page[-1].number if len(rest) > limit else None})
+
+
+async def _ledger(sandbox: Sandbox, request: Request) -> Response:
+    """Payments in the order in which they were taken; `after` counts rows already seen."""
+    after = int(request.query_params.get("after", 0))
+    rows = list(islice(sandbox.world.ledger, max(0, after), None))
+    return _json({"payments": rows})
+
+
+async def _one_order(sandbox: Sandbox, request: Request) -> Response:
+    order = sandbox.world.orders.get(request.path_params["order_id"])
+    if order is None:
+        return _json({"error": "order not found"}, 404)
+    return _json({"truth": tell_truth(order, sandbox.world.taken_fen(order)), "trade_info": sandbox.world.shown(order)})
+
+
+async def _more_orders(sandbox: Sandbox, request: Request) -> Response:
+    more = msgspec.json.decode(await read_body(request), type=MoreOrders)
+    sandbox.world.add_orders(more.count)
+    return _json({"orders_planned": sandbox.world.planned})
+
+
+async def _start(sandbox: Sandbox, _request: Request) -> Response:
+    sandbox.start()
+    return _json({"started": True, "orders_planned": sandbox.world.planned})
+
+
+async def _callback_url(sandbox: Sandbox, request: Request) -> Response:
+    wanted = msgspec.json.decode(await read_body(request), type=CallbackUrl)
+    verified = None
+    if wanted.verify and wanted.url is not None and sandbox.verify is not None:
+        verified = await sandbox.verify(wanted.url)
+        if not verified:
+            return _json({"error": "the URL did not answer the verification with HTTP 200; not saved"}, 422)
+    sandbox.outbox.url = wanted.url
+    return _json({"callback_url": wanted.url, "verified": verified})

@@ -1,0 +1,128 @@
+"""The road of every API call: signature, parameters, fate, action, envelope."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from worker.sandbox.codes import MESSAGES, PAY_FAILED, SUCCESS, THROTTLED, Refused
+from worker.sandbox.faults import CallPlan, Fault
+from worker.sandbox.outbox import encoder
+from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.signing import check_call
+
+MAX_BODY = 65_536
+CUT_S = 1.0
+"""Within this time the server has noticed that it cut a connection."""
+DEVELOP_ID = "1110890638347330001"
+
+
+class Call(Protocol):
+    """A parsed call."""
+
+    @property
+    def key(self) -> str:
+        """The order id as text, or a word for calls that are about no single order."""
+
+
+C = TypeVar("C", bound=Call)
+
+
+class Gateway:
+    """Answers calls for one sandbox."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._answered = 0
+
+    async def serve(
+        self,
+        request: Request,
+        operation: str,
+        read: Callable[[Request], Awaitable[C]],
+        act: Callable[[C], object],
+    ) -> Response:
+        """One call from beginning to end; refused calls meet no faults."""
+        sandbox = self._sandbox
+        sandbox.calls[operation] += 1
+        try:
+            check_call(request.headers, sandbox.config, sandbox.now_ms())
+            call = await read(request)
+            plan = sandbox.faults.draw(operation, call.key)
+            spoilt = await self._spoil_before(request, plan)
+            if spoilt is not None:
+                return spoilt
+            data = act(call)
+        except Refused as refusal:
+            return self._envelope(refusal.code, refusal.text)
+        spoilt = await self._spoil_after(request, plan)
+        return spoilt or self._envelope(SUCCESS, MESSAGES[SUCCESS], data)
+
+    async def _spoil_before(self, request: Request, plan: CallPlan) -> Response | None:
+        match plan.fault:
+            case Fault.ERROR:
+                return Response("<html><h1>502 Bad Gateway</h1></html>", 502, media_type="text/html")
+            case Fault.THROTTLED:
+                return self._envelope(THROTTLED, MESSAGES[THROTTLED])
+            case Fault.THROTTLED_429:
+                return Response("Too Many Requests", 429, {"Retry-After": "1"})
+            case Fault.DROPPED:
+                return await self._hang_up(request)
+        return None
+
+    async def _spoil_after(self, request: Request, plan: CallPlan) -> Response | None:
+        match plan.fault:
+            case Fault.SLOW:  # after the act: what arrives late is also old
+                await self._sandbox.sleep(plan.slow_s)
+            case Fault.LATE_ERROR:
+                return Response("<html><h1>504 Gateway Time-out</h1></html>", 504, media_type="text/html")
+            case Fault.LATE_REFUSAL:
+                return self._envelope(PAY_FAILED, MESSAGES[PAY_FAILED])
+            case Fault.LATE_DROP:
+                return await self._hang_up(request)
+            case Fault.LATE_HANG:
+                await self._sandbox.sleep(self._sandbox.config.hang_s)
+                return await self._hang_up(request)
+        return None
+
+    async def _hang_up(self, request: Request) -> Response:
+        """Cut the connection; what is returned afterwards reaches nobody."""
+        cut = self._sandbox.hang_up
+        if cut is None or request.client is None:
+            raise ConnectionResetError("the sandbox cut the connection")
+        cut((request.client.host, request.client.port))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CUT_S):
+                while (await request.receive())["type"] != "http.disconnect":
+                    pass
+        return Response(status_code=503)
+
+    def _envelope(self, code: int, text: str, data: object = None) -> Response:
+        self._answered += 1
+        name = f"{self._sandbox.config.seed}:{self._answered}"
+        request_id = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+        envelope = {"requestId": request_id, "code": code, "developId": DEVELOP_ID, "msg": text, "data": data}
+        return Response(encoder.encode(envelope), media_type="application/json")
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, up to the limit.
+
+    Raises:
+        Refused: it is longer, or the client went away while sending it.
+    """
+    body = b""
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_BODY:
+                raise Refused(40004, f"more than {MAX_BODY} bytes")
+    except ClientDisconnect as gone:
+        raise Refused(40001, "incomplete") from gone
+    return body

@@ -1,0 +1,84 @@
+"""What the platform tells its callback URL: topics and bodies.
+
+Only the body of the price change (a full order) was readable on PandaPon's own pages; the others follow the upstream
+topics of the same names, which is an inference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from worker.sandbox.order import Order, Parcel
+from worker.sandbox.script import ReplaceWaybill
+from worker.sandbox.timetext import plain
+
+VIEW = "ORDER_BUYER_VIEW_"
+MADE = VIEW + "BUYER_MAKE"
+PRICE_CHANGED = VIEW + "ORDER_PRICE_MODIFY"
+PAID = VIEW + "ORDER_PAY"
+SHIPPED = VIEW + "ANNOUNCE_SENDGOODS"
+PART_SHIPPED = VIEW + "PART_PART_SENDGOODS"
+CONFIRMED = VIEW + "ORDER_COMFIRM_RECEIVEGOODS"  # upstream's spelling
+SUCCEEDED = VIEW + "ORDER_SUCCESS"
+CLOSED = {
+    "buyer": VIEW + "ORDER_BUYER_CLOSE",
+    "seller": VIEW + "ORDER_SELLER_CLOSE",
+    "platform": VIEW + "ORDER_BOPS_CLOSE",
+}
+REFUND = VIEW + "ORDER_BUYER_REFUND_IN_SALES"
+WAYBILL_CHANGED = "LOGISTICS_MAIL_NO_CHANGE"
+
+CONFIRM_WORD = "confirm_goods_and_has_subsidy"
+"""Documented upstream: the confirm topic carries a status that the order itself never has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell; the body is frozen as it was when it happened."""
+
+    order: Order
+    topic: str
+    body: dict[str, Any]
+
+
+def status_notice(order: Order, topic: str, now_ms: int, status: str | None = None) -> Notice:
+    """The short body of every order topic: ids, a status word, a Beijing time without zone."""
+    return Notice(order, topic, _common(order, status or order.status, now_ms))
+
+
+def price_notice(order: Order, info: dict[str, Any]) -> Notice:
+    """Documented for this API: the whole order."""
+    return Notice(order, PRICE_CHANGED, info)
+
+
+def refund_notice(order: Order, action: str, operator: str, now_ms: int) -> Notice:
+    """The status word is the refund's, not the order's."""
+    refund = order.refunds[-1]
+    extra = {"refundId": refund.refund_id, "refundAction": action, "operator": operator}
+    return Notice(order, REFUND, _common(order, refund.status, now_ms) | extra)
+
+
+def waybill_notice(order: Order, old: tuple[str, str], change: ReplaceWaybill, now_ms: int) -> Notice:
+    """Names the logistics id, the old and the new carrier code and number."""
+    parcel: Parcel = order.parcels[change.parcel]
+    model = {
+        "logisticsId": parcel.ship.logistics_code,
+        "oldCpCode": old[0],
+        "newCpCode": parcel.carrier_code,
+        "oldMailNo": old[1],
+        "newMailNo": parcel.waybill,
+        "eventTime": plain(now_ms),
+        "orderLogsItems": [{"orderId": order.life.order_id, "orderEntryId": line_id} for line_id in parcel.line_ids],
+    }
+    return Notice(order, WAYBILL_CHANGED, {"MailNoChangeModel": model})
+
+
+def _common(order: Order, status: str, now_ms: int) -> dict[str, Any]:
+    return {
+        "orderId": order.life.order_id,
+        "currentStatus": status,
+        "msgSendTime": plain(now_ms),
+        "buyerMemberId": order.life.buyer.member_id,
+        "sellerMemberId": order.life.seller.member_id,
+    }

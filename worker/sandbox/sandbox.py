@@ -1,0 +1,93 @@
+"""The twin as one object: world, outbox and faults over one agenda and one clock. No network in here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from worker.sandbox.agenda import Agenda, NowMs
+from worker.sandbox.config import SandboxConfig
+from worker.sandbox.faults import CallFaults
+from worker.sandbox.outbox import Outbox
+from worker.sandbox.world import World
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """What `GET /_sandbox/stats` answers."""
+
+    started: bool
+    quiet: bool
+    """Begun, and nothing will happen any more by itself: no step, callback attempt or pay time-out is left."""
+    orders: int
+    orders_planned: int
+    orders_by_status: dict[str, int]
+    pending_events: int
+    callbacks_made: int
+    callbacks_unaddressed: int
+    callbacks_lost: int
+    duplicates: int
+    callbacks_sent: int
+    retries: int
+    callbacks_delivered: int
+    callbacks_given_up: int
+    payments_accepted: int
+    double_payments: int
+    calls: dict[str, int]
+    faults: dict[str, int]
+
+
+class Sandbox:
+    """What the API and the control endpoints talk to."""
+
+    def __init__(
+        self, config: SandboxConfig, now_ms: NowMs, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self.config = config
+        self.now_ms = now_ms
+        self.sleep = sleep
+        """Waits real seconds; only slow answers use it."""
+        self.agenda = Agenda(now_ms)
+        self.outbox = Outbox(config, self.agenda, now_ms)
+        self.world = World(config, self.agenda, now_ms, self.outbox.tell)
+        self.faults = CallFaults(config.seed, config.level)
+        self.calls: Counter[str] = Counter()
+        """Calls per operation, refused ones included."""
+        self.started = False
+        self.hang_up: Callable[[tuple[str, int]], None] | None = None
+        """Cuts the connection of a client; the server knows how, without a server an exception stands in."""
+        self.verify: Callable[[str], Awaitable[bool]] | None = None
+        """Asks a callback URL for its HTTP 200; needs the server's client."""
+
+    def start(self) -> None:
+        """Let the configured orders begin; a second call does nothing."""
+        if not self.started:
+            self.started = True
+            self.world.add_orders(self.config.orders)
+
+    def stats(self) -> Stats:
+        """Figures of this moment."""
+        tally = self.outbox.tally
+        pending = self.agenda.pending + self.outbox.under_way
+        return Stats(
+            started=self.started,
+            quiet=(self.started or self.world.planned > 0) and pending == 0,
+            orders=len(self.world.orders),
+            orders_planned=self.world.planned,
+            orders_by_status=dict(Counter(order.status for order in self.world.orders.values())),
+            pending_events=pending,
+            callbacks_made=tally.made,
+            callbacks_unaddressed=tally.unaddressed,
+            callbacks_lost=tally.lost,
+            duplicates=tally.duplicates,
+            callbacks_sent=tally.sent,
+            retries=tally.retries,
+            callbacks_delivered=tally.delivered,
+            callbacks_given_up=tally.given_up,
+            payments_accepted=len(self.world.ledger),
+            double_payments=self.world.double_payments,
+            calls=dict(self.calls),
+            faults=dict(self.faults.made),
+        )
