@@ -1,0 +1,262 @@
+"""The accounts file: which credentials at which API, how their callbacks prove themselves, and what may be paid."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
+
+from worker.domain.identity import Platform, valid_account_name
+from worker.domain.money import MoneyError, fen_from_yuan
+from worker.domain.policy import Policy
+
+MAX_ACCOUNTS_FILE_BYTES = 1_048_576
+MIN_TOKEN_CHARS = 16
+MAX_SECRET_BYTES = 4_096
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_URL = re.compile(r"[!-~]+")  # printable ASCII without spaces: what may stand in a URL or a header as it is
+_TOKEN = re.compile(rf"[A-Za-z0-9._~-]{{{MIN_TOKEN_CHARS},}}")
+_EXPLAINED = {"missing": "is not set; it is required", "extra_forbidden": "there is no such key"}
+_KEPT_ELSEWHERE = ("access_secret", "callback_token")
+
+
+class ConfigurationError(Exception):
+    """Mistakes in settings or accounts: one clear line each (which key, what is wrong, what is expected)."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+def _name(value: str) -> str:
+    if not valid_account_name(value):
+        raise ValueError("expected 1 to 40 lower-case letters, digits, - or _, starting with a letter or digit")
+    return value
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if not _URL.fullmatch(value) or not _has_valid_port(parts):
+        raise ValueError("expected an address without spaces, in ASCII, with a port from 1 to 65535 or none")
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError("expected an address such as https://api.pandapon.com")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("expected an address without user, password, query or fragment")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_NAMES:
+        raise ValueError("expected https: plain http carries the keys in the clear and is only accepted to loopback")
+    return value.rstrip("/")
+
+
+def _has_valid_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
+
+
+def _header_value(value: str) -> str:
+    if value and not _URL.fullmatch(value):
+        raise ValueError("expected printable ASCII without spaces: it is sent as an HTTP header")
+    return value
+
+
+def _money(value: Any) -> int:
+    if not isinstance(value, str):
+        raise ValueError('expected an amount in quotes, such as "500.00" (a bare number is a float and may be inexact)')  # noqa: TRY004 - pydantic wants ValueError
+    try:
+        return fen_from_yuan(value, "amount")
+    except MoneyError as error:
+        raise ValueError(f'expected an amount in yuan such as "500.00" ({error})') from error
+
+
+def _share(value: Any) -> Decimal:
+    if not isinstance(value, str):
+        raise ValueError('expected a share in quotes, such as "0.02" for 2 %')  # noqa: TRY004 - pydantic wants ValueError
+    try:
+        share = Decimal(value)
+    except ArithmeticError as error:
+        raise ValueError('expected a share such as "0.02" for 2 %') from error
+    if not share.is_finite() or not 0 <= share <= 1:
+        raise ValueError('expected a share from "0" to "1", such as "0.02" for 2 %')
+    return share
+
+
+def _network(value: str) -> str:
+    ipaddress.ip_network(value, strict=False)
+    return value
+
+
+class PolicyConfig(BaseModel):
+    """What may be paid without a person."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    auto_pay: bool = False
+    auto_pay_limit: Annotated[int, BeforeValidator(_money), Field(ge=0)] = 0
+    price_tolerance: Annotated[Decimal, BeforeValidator(_share)] = Decimal(0)
+
+    @model_validator(mode="after")
+    def _needs_limit(self) -> Self:
+        if self.auto_pay and self.auto_pay_limit == 0:
+            raise ValueError('auto_pay needs auto_pay_limit, the most to pay for one order, such as "500.00"')
+        return self
+
+    def to_policy(self, platforms: frozenset[Platform]) -> Policy:
+        """Return the domain's policy for an account that can call the marketplace about orders of `platforms`."""
+        return Policy(self.auto_pay, self.auto_pay_limit, self.price_tolerance, platforms)
+
+
+class Account(BaseModel):
+    """One account. Secrets are named here and read from the environment or a file, never written here."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    name: Annotated[str, AfterValidator(_name)]
+    dialect: Literal["pandapon", "xport", "alibaba1688"]
+    base_url: Annotated[str, AfterValidator(_base_url)]
+    access_key: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_header_value)]
+    access_secret_env: str | None = None
+    access_secret_file: Path | None = None
+    user_id: Annotated[str, Field(max_length=200), AfterValidator(_header_value)] = ""
+    callback_auth: Literal["token", "signature", "none"] = "token"
+    callback_token_env: str | None = None
+    callback_token_file: Path | None = None
+    callback_networks: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
+    timestamp_in_seconds: bool = False  # inferred: samples sign milliseconds, one public client seconds
+    poll_interval_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    poll_overlap_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    backfill_days: Annotated[int, Field(ge=0, le=730)] = 7
+    max_concurrent_reads: Annotated[int, Field(ge=1, le=64)] = 4
+    policy: PolicyConfig = PolicyConfig()
+
+    _access_secret: str = PrivateAttr("")
+    _callback_token: str = PrivateAttr("")
+
+    @property
+    def access_secret(self) -> str:
+        """Return the secret that signs requests."""
+        return self._access_secret
+
+    @property
+    def callback_token(self) -> str:
+        """Return the token in the callback's address (empty unless `callback_auth` is `token`)."""
+        return self._callback_token
+
+    def resolve_secrets(self, environment: Mapping[str, str]) -> Iterator[str]:
+        """Read the secrets; yield a line per secret that is missing or unusable."""
+        try:
+            self._access_secret = _secret("access_secret", self.access_secret_env, self.access_secret_file, environment)
+        except ValueError as error:
+            yield str(error)
+        if self.callback_auth == "token":
+            try:
+                token = _secret("callback_token", self.callback_token_env, self.callback_token_file, environment)
+                if not _TOKEN.fullmatch(token):
+                    raise ValueError(  # noqa: TRY301 - one way out for all mistakes
+                        "callback_token: the token is too short, or some of it cannot stand in a URL; expected at "
+                        f"least {MIN_TOKEN_CHARS} random letters and digits, since it is all that proves a callback"
+                    )
+                self._callback_token = token
+            except ValueError as error:
+                yield str(error)
+
+
+def load_accounts(path: Path, environment: Mapping[str, str] | None = None) -> tuple[Account, ...]:
+    """Return the accounts of a TOML file. Raises ConfigurationError with one line per mistake."""
+    try:
+        if path.stat().st_size > MAX_ACCOUNTS_FILE_BYTES:
+            raise ConfigurationError(
+                [f"{path}: larger than {MAX_ACCOUNTS_FILE_BYTES} bytes; expected a small TOML file"]
+            )
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError([f"{path}: cannot be read ({error.strerror}); expected the accounts file"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError([f"{path}: is not TOML ({error})"]) from error
+    mistakes = [f"{path}: unknown key {key}; expected [[accounts]]" for key in document if key != "accounts"]
+    rows = document.get("accounts", [])
+    if not isinstance(rows, list) or not rows:
+        raise ConfigurationError([*mistakes, f"{path}: no [[accounts]] in it; expected at least one"])
+    accounts: list[Account] = []
+    for number, row in enumerate(rows):
+        where = f"{path}: accounts[{number}]"
+        try:
+            account = Account.model_validate(row)
+        except ValidationError as error:
+            mistakes += [f"{where}.{line}" for line in explain(error)]
+            continue
+        given = os.environ if environment is None else environment
+        mistakes += [f"{where}.{line}" for line in account.resolve_secrets(given)]
+        accounts.append(account)
+    names = [account.name for account in accounts]
+    mistakes += [f"{path}: the name {name!r} is used twice; expected unique names" for name in _repeated(names)]
+    mistakes += [f"{path}: {line}" for line in _paying_twice(accounts)]
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return tuple(accounts)
+
+
+def _paying_twice(accounts: list[Account]) -> Iterator[str]:
+    """Yield a line per pair of names under which one order could be paid: each name has a ledger of its own."""
+    payers: dict[tuple[str, str], str] = {}
+    for account in accounts:
+        if account.policy.auto_pay:
+            first = payers.setdefault((account.base_url, account.access_key), account.name)
+            if first != account.name:
+                yield (
+                    f"accounts {first!r} and {account.name!r} pay with the same access_key at the same base_url; "
+                    "expected auto_pay in one of them only, or an order could be paid under both names"
+                )
+
+
+def explain(error: ValidationError) -> Iterator[str]:
+    """Yield one line per mistake. The value itself is left out: it may be a secret."""
+    for mistake in error.errors(include_input=False, include_url=False):
+        where = ".".join(str(part) for part in mistake["loc"]) or "(whole)"
+        text = _EXPLAINED.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
+        if mistake["type"] == "extra_forbidden" and where in _KEPT_ELSEWHERE:
+            text = f"secrets are not written here; expected {where}_env or {where}_file, which say where it is"
+        yield f"{where}: {text}"
+
+
+def _secret(name: str, variable: str | None, file: Path | None, environment: Mapping[str, str]) -> str:
+    if (variable is None) == (file is None):
+        raise ValueError(f"{name}: expected exactly one of {name}_env and {name}_file")
+    if variable is not None:
+        value = environment.get(variable, "").strip()
+        if not value:
+            raise ValueError(f"{name}_env: the environment variable {variable} is not set or empty")
+        return value
+    assert file is not None  # noqa: S101 - follows from the first check
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(MAX_SECRET_BYTES + 1)
+        value = raw.decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}_file: {file} cannot be read ({type(error).__name__})") from error
+    if len(raw) > MAX_SECRET_BYTES:
+        raise ValueError(f"{name}_file: {file} is larger than {MAX_SECRET_BYTES} bytes; expected the secret alone")
+    if not value:
+        raise ValueError(f"{name}_file: {file} is empty")
+    return value
+
+
+def _repeated(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})

@@ -1,0 +1,137 @@
+"""The commands of `ordersync`. Heavy imports stay inside the commands that need them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from worker import version
+from worker.accounts import ConfigurationError
+from worker.cli.options import FaultLevel, SandboxOptions
+
+app = App(
+    name="ordersync",
+    help="Keeps orders bought on 1688 and Taobao in step: events to Kafka, a true model in Postgres, follow-up calls.",
+    version=version(),
+)
+RoleName = Literal["intake", "reconcile", "followups", "outbound", "operations"]
+_SANDBOX_DEFAULTS = SandboxOptions()
+
+
+def run() -> None:
+    """Run the command line; configuration mistakes are listed one per line and end with status 2."""
+    try:
+        app()
+    except ConfigurationError as error:
+        print("ordersync cannot start; please mend:", file=sys.stderr)  # noqa: T201 - a person reads it
+        for mistake in error.mistakes:
+            print(f"  - {mistake}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(2) from None
+
+
+@app.command(name="run")
+def run_worker(*, role: Annotated[list[RoleName] | None, Parameter(negative=())] = None) -> None:
+    """Run the worker against the configured servers until SIGTERM.
+
+    Parameters
+    ----------
+    role
+        Only these roles (may be given several times); default: all.
+    """
+    from worker.cli.serve import serve
+
+    raise SystemExit(serve(role))
+
+
+@app.command
+def migrate(*, to: str | None = None) -> None:
+    """Bring the database to this version's schema.
+
+    Parameters
+    ----------
+    to
+        Undo migrations down to this revision instead (`base`: all of them).
+    """
+    from worker.cli.maintain import migrate as run_migrations
+
+    raise SystemExit(run_migrations(to))
+
+
+@app.command
+def topics(*, check: bool = False) -> None:
+    """Create the Kafka topics with explicit settings; existing ones are compared, never changed.
+
+    Parameters
+    ----------
+    check
+        Only look.
+    """
+    from worker.cli.maintain import topics as run_topics
+
+    raise SystemExit(run_topics(create=not check))
+
+
+@app.command
+def doctor() -> None:
+    """Check settings, database, schema, Kafka, topics and each account (with a signed read); say what to do."""
+    from worker.cli.doctor import doctor as run_doctor
+
+    raise SystemExit(run_doctor())
+
+
+@app.command
+def alerts(*, resolve: str | None = None) -> None:
+    """List the open alerts.
+
+    Parameters
+    ----------
+    resolve
+        Resolve the open alert with this cause instead (dead letters, for instance, once they are dealt with).
+    """
+    from worker.cli.alerts import alerts as run_alerts
+
+    raise SystemExit(run_alerts(resolve))
+
+
+@app.command
+def sandbox(options: Annotated[SandboxOptions, Parameter(name="*")] = _SANDBOX_DEFAULTS) -> None:
+    """Run a twin of the PandaPon 1688 API that plays orders through their lives."""
+    from worker.cli.sandbox import sandbox as run_sandbox
+
+    raise SystemExit(run_sandbox(options))
+
+
+@app.command
+def demo(
+    *,
+    orders: int = 200,
+    seed: int = 1,
+    faults: FaultLevel = "usual",
+    lost_callbacks: float | None = None,
+    stay: bool = False,
+    json: bool = False,
+) -> None:
+    """Play orders through their lives on embedded parts and compare the model with the marketplace's truth.
+
+    Parameters
+    ----------
+    orders
+        How many orders (1 to 2000: the embedded broker keeps everything in memory).
+    seed
+        The same seed plays the same lives.
+    faults
+        How nasty the marketplace is.
+    lost_callbacks
+        Share of callbacks that never arrive (default: by `faults`).
+    stay
+        Keep everything running afterwards, to look around.
+    json
+        Print one JSON object instead of a summary.
+    """
+    from worker.cli.demo import demo as run_demo
+
+    raise SystemExit(
+        run_demo(orders=orders, seed=seed, faults=faults, lost_callbacks=lost_callbacks, stay=stay, as_json=json)
+    )

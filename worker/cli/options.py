@@ -1,0 +1,37 @@
+"""Options of commands that have many; cyclopts reads them off the fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+FaultLevel = Literal["none", "usual", "hostile"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxOptions:
+    """How the sandbox runs."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8090
+    """Port to listen on; 0 takes a free one."""
+    orders: int = 200
+    """How many orders live in it."""
+    seed: int = 1
+    """The same seed plays the same lives."""
+    faults: FaultLevel = "usual"
+    """How nasty it is."""
+    lost_callbacks: float | None = None
+    """Share of callbacks that never arrive (default: by the faults)."""
+    speed: float = 20_000.0
+    """How many times faster than reality durations run."""
+    callback_url: str | None = None
+    """Where callbacks go, e.g. http://127.0.0.1:8080/callbacks/main/TOKEN. Lives start at once if it is given."""
+    access_key: str = "58c0201dfdf148eca63cbf6bb5e7cf03"
+    """The access key it accepts."""
+    access_secret_file: Path | None = None
+    """File with the secret it accepts; default: the well-known word `sandbox-secret`."""
+    open_control: bool = False
+    """Serve the control pages to other hosts, too."""

@@ -1,0 +1,357 @@
+"""The composition root: from settings and accounts to running roles. The only place that knows every room."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from enum import StrEnum
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from worker import version
+from worker.accounts import Account
+from worker.broker.consumer import BatchConsumer, ConsumerOptions
+from worker.broker.durable import DurablePublisher
+from worker.broker.metrics import LAG
+from worker.broker.producer import KafkaLink
+from worker.broker.topics import TopicNames
+from worker.domain.clock import SECOND, Clock, SystemClock
+from worker.domain.policy import Effect, Policy
+from worker.followups.executor import Executor
+from worker.followups.pay import Pay
+from worker.followups.recovery import Recovery
+from worker.followups.refresh import Refresh
+from worker.http_server import AsgiApp, HttpServer, front
+from worker.intake.callbacks import CallbackApp, Limits
+from worker.intake.doors import Door, DoorKind
+from worker.intake.poller import OrderPoller, PollPlan
+from worker.intake.spool import PostgresSpool, SpoolDrain
+from worker.marketplaces.build import build_marketplace, callable_platforms
+from worker.marketplaces.port import Marketplace
+from worker.operations.access import Access
+from worker.operations.api import create_api
+from worker.operations.health import Health, Loop
+from worker.operations.notifier import Notifier, apprise_teller
+from worker.outbound.relay import Relay
+from worker.reconcile.reconciler import Reconciler
+from worker.settings import Settings
+from worker.storage.engine import create_engine
+from worker.storage.read_store import answers
+from worker.storage.schema import require_schema
+from worker.storage.wakeup import Wakeups
+from worker.supervision import keep_running
+
+GROUP = "ordersync.reconcile"
+PAY_CONCURRENCY = 4
+RECOVERY_INTERVAL_S = 2.0
+WATCH_EVERY_S = 2.0
+LAST_WORDS_S = 1.0
+"""For each connection that is closed at the very end: with a server away it would wait for it in vain."""
+Progress = Callable[[], None]
+_log = structlog.get_logger()
+
+
+class Role(StrEnum):
+    """What a process does. One can do everything, or each role can run alone and be multiplied."""
+
+    INTAKE = "intake"
+    RECONCILE = "reconcile"
+    FOLLOWUPS = "followups"
+    OUTBOUND = "outbound"
+    OPERATIONS = "operations"
+
+
+ALL_ROLES = tuple(Role)
+
+
+class Worker:
+    """The running worker. `async with Worker(...)`: started on entry, drained and stopped on exit."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        accounts: Sequence[Account],
+        roles: Sequence[Role] = ALL_ROLES,
+        *,
+        clock: Clock | None = None,
+        jitter: random.Random | None = None,
+    ) -> None:
+        self.settings = settings
+        self.accounts = accounts
+        self.roles = frozenset(roles)
+        self.clock = clock or SystemClock()
+        self.jitter = jitter or random.Random()  # noqa: S311 - pauses, not secrets
+        self.names = TopicNames(settings.topic_prefix)
+        self.health = Health(time.monotonic)
+        self.wakeups = Wakeups(settings.dsn)
+        self.kafka = KafkaLink(settings.kafka_bootstrap_servers, self.names)
+        self.engine = create_engine(settings.dsn, application="worker", pool_size=12)
+        self._spool_engine = create_engine(settings.dsn, application="spool", pool_size=5, statement_timeout_ms=2_000)
+        self._poll_engine = create_engine(settings.dsn, application="poll", pool_size=2 * len(accounts) + 1)
+        # Names begin with ordersync-: the API's paging looks for running writers by it.
+        self._api_engine = create_engine(
+            settings.dsn, application="api", pool_size=4, statement_timeout_ms=5_000, lock_timeout_ms=2_000
+        )
+        self.publisher = DurablePublisher(
+            self.kafka,
+            PostgresSpool(self._spool_engine),
+            kafka_timeout_s=settings.callback_kafka_timeout_s,
+            spool_timeout_s=settings.callback_spool_timeout_s,
+            now=time.monotonic,
+        )
+        self.marketplaces: dict[str, Marketplace] = {
+            account.name: marketplace
+            for account in accounts
+            if (marketplace := build_marketplace(account, self.clock, settings.call_timeout_s)) is not None
+        }
+        self._policies = {
+            account.name: account.policy.to_policy(callable_platforms(account.dialect)) for account in accounts
+        }
+        self._tasks: list[asyncio.Task[None]] = []
+        self._executors: list[Executor] = []
+        self._consumer: BatchConsumer | None = None
+        self.http = HttpServer(
+            self._app(),
+            settings.http_host,
+            settings.http_port,
+            max_concurrency=settings.http_max_concurrency,
+            shutdown_timeout_s=settings.shutdown_timeout_s,
+        )
+
+    @property
+    def skew_ms(self) -> int:
+        """Return how far the marketplaces' clocks may be from ours, in ms."""
+        return int(self.settings.clock_skew_allowance_s * SECOND)
+
+    def policy_of(self, account: str) -> Policy:
+        """Return an account's policy; one that is no longer configured allows nothing."""
+        return self._policies.get(account, Policy())
+
+    async def start(self) -> None:
+        """Start the roles. Raises SchemaMismatchError for a database of another version, OSError for a taken port."""
+        await require_schema(self.engine)
+        self.kafka.start()
+        self._spawn("wakeups", self.wakeups.run)
+        if Role.RECONCILE in self.roles:
+            loop = self.health.loop("reconcile", stalled_after_s=self.settings.stalled_after_s)
+            self._spawn("reconcile", lambda: self._consume(loop))
+        if Role.FOLLOWUPS in self.roles:
+            self._start_follow_ups()
+        if Role.OUTBOUND in self.roles:
+            relay = Relay(self.engine, self.kafka, self.wakeups, idle_s=self.settings.idle_poll_s)
+            self._spawn_loop("relay", relay.run)
+        if Role.OPERATIONS in self.roles:
+            self._spawn_loop("notifier", self._notifier().run)
+        if Role.INTAKE in self.roles:
+            self._start_intake()
+        await self.http.start()
+        self.health.startup_finished()
+        _log.info("started", roles=sorted(self.roles), port=self.http.port, version=version())
+
+    async def stop(self) -> None:
+        """Drain and stop: nothing new comes in, what was begun is finished, all within the shutdown time-out."""
+        self.health.begin_shutdown()
+        for executor in self._executors:
+            executor.stop()
+        parts = [self._finish("http", self.http.stop()), self._finish("executors", self._drained())]
+        if self._consumer is not None:
+            parts.append(self._finish("consumer", self._consumer.stop()))
+        await asyncio.gather(*parts)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._finish("kafka", self.kafka.stop(), LAST_WORDS_S)
+        for marketplace in self.marketplaces.values():
+            await marketplace.close()
+        for engine in (self.engine, self._spool_engine, self._poll_engine, self._api_engine):
+            await self._finish("database", engine.dispose(), LAST_WORDS_S)
+        _log.info("stopped")
+
+    async def _drained(self) -> None:
+        executing = [task for task in self._tasks if task.get_name().startswith("executor")]
+        if executing:
+            await asyncio.wait(executing)
+
+    async def _finish(self, what: str, stopping: Awaitable[None], seconds: float | None = None) -> None:
+        """Wait for a part to stop; what takes longer is left behind and said."""
+        try:
+            async with asyncio.timeout(seconds or self.settings.shutdown_timeout_s):
+                await stopping
+        except TimeoutError:
+            _log.warning("did not stop in time", part=what)
+        except Exception as error:  # noqa: BLE001 - the other parts must be stopped all the same
+            _log.warning("did not stop cleanly", part=what, error=type(error).__name__)
+
+    async def _consume(self, loop: Loop) -> None:
+        reconciler = Reconciler(
+            self.engine,
+            self.policy_of,
+            self.clock,
+            skew=self.skew_ms,
+            dead_letter_limit=self.settings.dead_letter_limit,
+        )
+        await reconciler.begin()
+        options = ConsumerOptions(
+            self.names.of(GROUP),
+            self.settings.batch_max_records,
+            self.settings.batch_wait_ms,
+            self.settings.consumer_instance,
+        )
+        consumer = BatchConsumer(
+            self.settings.kafka_bootstrap_servers,
+            self.names.inbound,
+            options,
+            reconciler.handle,
+            shutdown_timeout_s=self.settings.shutdown_timeout_s,
+            pause_after_failure=self._short_pause,
+        )
+        self._consumer = consumer
+        try:
+            await consumer.start()
+            await watch(consumer, loop)
+        except Exception:
+            await consumer.stop()  # or a second one would be started beside it
+            raise
+        await consumer.stop()  # a member that takes nothing would keep its partitions from the others
+        loop.mark_stopped("consumption was stopped; see the alert consumption_stopped")
+
+    async def _short_pause(self) -> None:
+        await asyncio.sleep(1.0 * self.jitter.uniform(0.5, 1.5))
+
+    def _start_follow_ups(self) -> None:
+        recovery = Recovery(
+            self.engine,
+            first_pause_s=self.settings.unknown_first_pause_s,
+            interval_s=RECOVERY_INTERVAL_S,
+            sleep=asyncio.sleep,
+        )
+        self._spawn_loop("recovery", recovery.run)
+        for account in self.accounts:
+            marketplace = self.marketplaces.get(account.name)
+            if marketplace is None:
+                _log.warning("no client for this dialect yet: callbacks are recorded only", account=account.name)
+                continue
+            refresh = Refresh(marketplace, self.publisher, self.engine, self.clock, self.jitter)
+            pay = Pay(
+                marketplace,
+                self.publisher,
+                self.engine,
+                self.clock,
+                self.jitter,
+                policy=self.policy_of(account.name),
+                skew=self.skew_ms,
+                monotonic=time.monotonic,
+            )
+            self._start_executor(account.name, Effect.REFRESH, refresh, account.max_concurrent_reads)
+            if account.policy.auto_pay:  # else what is planned stays planned: nothing is paid, nothing is forgotten
+                self._start_executor(account.name, Effect.PAY, pay, PAY_CONCURRENCY)
+
+    def _start_executor(self, account: str, effect: Effect, handle: Refresh | Pay, concurrency: int) -> None:
+        executor = Executor(
+            account,
+            effect,
+            handle,
+            self.engine,
+            self.wakeups,
+            concurrency=concurrency,
+            idle_s=self.settings.idle_poll_s,
+        )
+        self._executors.append(executor)
+        self._spawn_loop(f"executor:{effect}:{account}", executor.run)
+
+    def _start_intake(self) -> None:
+        drain = SpoolDrain(self.engine, self.kafka, self.wakeups)
+        self._spawn_loop("spool", drain.run)
+        for account in self.accounts:
+            marketplace = self.marketplaces.get(account.name)
+            if marketplace is not None:
+                poller = self.poller(account, marketplace)
+                stalled_after_s = self.settings.stalled_after_s + 10 * account.poll_interval_s
+                self._spawn_loop(f"poller:{account.name}", poller.run, stalled_after_s)
+
+    def poller(self, account: Account, marketplace: Marketplace) -> OrderPoller:
+        """Return the poller of an account's order list."""
+        plan = PollPlan(account.name, account.poll_interval_s, account.poll_overlap_s, account.backfill_days * 86_400.0)
+        return OrderPoller(
+            plan, marketplace, self.publisher, self._poll_engine, self.clock, sleep=asyncio.sleep, jitter=self.jitter
+        )
+
+    def _notifier(self) -> Notifier:
+        urls = [url.get_secret_value() for url in self.settings.notify_urls]
+        return Notifier(
+            self.engine,
+            self.kafka,
+            self.wakeups,
+            self.clock,
+            self.jitter,
+            tell=apprise_teller(urls),
+            idle_s=self.settings.idle_poll_s,
+        )
+
+    def _app(self) -> AsgiApp:
+        token = self.settings.api_token.get_secret_value() if self.settings.api_token else None
+        self.health.check("database", lambda: answers(self._api_engine))
+        api = create_api(self._api_engine, access=Access(token), health=self.health, version=version())
+        callbacks = self._callbacks() if Role.INTAKE in self.roles else None
+        return front(callbacks, api)
+
+    def _callbacks(self) -> CallbackApp:
+        limits = Limits(self.settings.callback_max_bytes, self.settings.callback_body_timeout_s)
+        doors = {account.name: build_door(account) for account in self.accounts}
+        return CallbackApp(doors, self.publisher, self.clock, limits, monotonic=time.monotonic)
+
+    def _spawn_loop(
+        self, name: str, run: Callable[[Progress], Awaitable[None]], stalled_after_s: float | None = None
+    ) -> None:
+        loop = self.health.loop(name, stalled_after_s=stalled_after_s or self.settings.stalled_after_s)
+        self._spawn(name, lambda: run(loop.progress))
+
+    def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        self._tasks.append(asyncio.create_task(keep_running(name, run, self.jitter), name=name))
+
+
+async def watch(consumer: BatchConsumer, loop: Loop) -> None:
+    """Export the lag, and call it progress when records were taken or none wait. Returns when the consumer stopped.
+
+    A broker that does not answer is not a loop that hangs: a restart would not bring it back.
+    """
+    position = -1
+    while consumer.running:
+        try:
+            standing = await consumer.look()
+        except (KafkaError, TimeoutError) as error:
+            _log.warning("lag is not known", error=type(error).__name__)
+            loop.progress()
+        else:
+            for partition, waiting in standing.waiting.items():
+                LAG.labels(partition).set(waiting)
+            if standing.position != position or not any(standing.waiting.values()):
+                loop.progress()
+            position = standing.position
+        await asyncio.sleep(WATCH_EVERY_S)
+
+
+def build_door(account: Account) -> Door:
+    """Return the way in that an account's callbacks take."""
+    return Door(
+        account.name,
+        DoorKind(account.callback_auth),
+        token=account.callback_token,
+        access_key=account.access_key,
+        access_secret=account.access_secret,
+        networks=account.callback_networks,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(worker: Worker) -> AsyncIterator[Worker]:
+    """Run a worker for the length of a block."""
+    try:
+        await worker.start()
+        yield worker
+    finally:
+        await worker.stop()

@@ -1,0 +1,129 @@
+"""The demo's stage: embedded Postgres and Kafka, the sandbox, and a worker with all its roles in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from worker.accounts import Account
+from worker.broker import topics
+from worker.cli.options import FaultLevel, SandboxOptions
+from worker.cli.sandbox import WELL_KNOWN_SECRET
+from worker.composition import Worker, running
+from worker.demo.follower import Follower
+from worker.demo.twin import Twin
+from worker.embedded import EmbeddedKafka, EmbeddedPostgres
+from worker.settings import Settings
+from worker.storage import schema
+from worker.supervision import keep_running
+
+ACCOUNT = "main"
+AUTO_PAY_LIMIT = "5000.00"
+PRICE_TOLERANCE = "0.10"
+PARTITIONS = 6
+
+
+class DemoOptions(msgspec.Struct, frozen=True):
+    """What the command was asked for."""
+
+    orders: int
+    seed: int
+    faults: FaultLevel
+    lost_callbacks: float | None
+
+
+class DemoSettings(Settings):
+    """Settings that look at nothing but what they are given: a demo must not meet a real installation's."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Use the arguments alone."""
+        return (init_settings,)
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """Everything that runs."""
+
+    postgres_dsn: str
+    kafka: str
+    twin: Any
+    worker: Any
+    follower: Any
+    callback_url: str
+
+
+@contextlib.asynccontextmanager
+async def set_stage(options: DemoOptions, directory: Path) -> AsyncIterator[Stage]:
+    """Start everything; stop it again at the end of the block, whatever happened in it."""
+    import asyncio
+
+    with EmbeddedPostgres() as postgres, EmbeddedKafka({spec.name: PARTITIONS for spec in topics.TOPICS}) as kafka:
+        dsn = postgres.dsn()
+        await asyncio.to_thread(schema.upgrade, dsn)
+        twin_options = SandboxOptions(
+            orders=options.orders, seed=options.seed, faults=options.faults, lost_callbacks=options.lost_callbacks
+        )
+        async with Twin(twin_options, directory) as twin:
+            token = secrets.token_urlsafe(24)
+            worker = Worker(_settings(dsn, kafka.bootstrap_servers), (_account(twin.url, token),))
+            async with running(worker):
+                follower = Follower(kafka.bootstrap_servers, topics.CHANGES)
+                following = asyncio.create_task(keep_running("follower", follower.run, worker.jitter))
+                callback_url = f"http://127.0.0.1:{worker.http.port}/callbacks/{ACCOUNT}/{token}"
+                try:
+                    yield Stage(dsn, kafka.bootstrap_servers, twin, worker, follower, callback_url)
+                finally:
+                    following.cancel()
+                    await asyncio.gather(following, return_exceptions=True)
+
+
+def _settings(dsn: str, kafka: str) -> Settings:
+    return DemoSettings(
+        database_url=SecretStr(dsn),
+        kafka_bootstrap_servers=kafka,
+        accounts_file=Path("unused"),
+        http_port=0,
+        topic_partitions=PARTITIONS,
+        clock_skew_allowance_s=0.3,  # one machine, one clock
+        call_timeout_s=3.0,
+        unknown_first_pause_s=1.0,
+        idle_poll_s=0.5,
+        shutdown_timeout_s=8.0,
+    )
+
+
+def _account(base_url: str, token: str) -> Account:
+    account = Account.model_validate(
+        {
+            "name": ACCOUNT,
+            "dialect": "pandapon",
+            "base_url": base_url,
+            "access_key": SandboxOptions.access_key,
+            "access_secret_env": "SECRET",
+            "user_id": "2100000000001",
+            "callback_token_env": "TOKEN",
+            "poll_interval_s": 1.0,
+            "poll_overlap_s": 15.0,
+            "backfill_days": 1,
+            "max_concurrent_reads": 8,
+            "policy": {"auto_pay": True, "auto_pay_limit": AUTO_PAY_LIMIT, "price_tolerance": PRICE_TOLERANCE},
+        }
+    )
+    mistakes = list(account.resolve_secrets({"SECRET": WELL_KNOWN_SECRET, "TOKEN": token}))
+    if mistakes:
+        raise RuntimeError("; ".join(mistakes))
+    return account

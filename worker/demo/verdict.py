@@ -1,0 +1,124 @@
+"""The demo's figures, and whether they keep the promises."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from worker.demo.compare import Comparison, Difference
+from worker.demo.follower import Follower
+
+_COUNTS = text(
+    """
+    SELECT (SELECT count(*) FROM follow_ups WHERE effect = 'pay') AS payments_wanted,
+        (SELECT count(*) FROM dead_letters) AS dead_letters,
+        (SELECT count(*) FROM alerts) AS alerts_opened,
+        (SELECT count(*) FROM alerts WHERE resolved_at IS NULL) AS alerts_open,
+        (SELECT count(*) FROM facts) AS facts,
+        (SELECT coalesce(sum(deliveries - 1), 0) FROM facts) AS facts_repeated,
+        (SELECT count(*) FROM outbox WHERE published_at IS NOT NULL) AS changes_published,
+        (SELECT count(*) FROM outbox WHERE published_at IS NULL) AS changes_waiting,
+        (SELECT coalesce(sum(sequence), 0) FROM orders) AS changes_made,
+        (SELECT count(*) FROM spool) AS spooled
+    """
+)
+_PAYMENTS = text(
+    """
+    SELECT o.order_id, f.state, a.amount_minor, a.outcome
+    FROM follow_up_attempts a JOIN follow_ups f ON f.id = a.follow_up_id JOIN orders o ON o.id = f.order_ref
+    """
+)
+_STATES = text("SELECT effect || ' ' || state AS name, count(*) AS n FROM follow_ups GROUP BY 1 ORDER BY 1")
+_OUTCOMES = text("SELECT outcome AS name, count(*) AS n FROM facts GROUP BY 1 ORDER BY 1")
+_STATUSES = text("SELECT status AS name, count(*) AS n FROM orders GROUP BY 1 ORDER BY 1")
+UNDER_WAY = text("SELECT count(*) FROM follow_ups WHERE state IN ('planned', 'sending', 'unknown')")
+"""In a quiet world nothing is left to do: whatever still is, is stuck."""
+_RESOLVED = text(
+    """
+    SELECT count(DISTINCT f.id) FROM follow_ups f JOIN follow_up_attempts a ON a.follow_up_id = f.id
+    WHERE a.outcome IN ('unclear', 'unknown') AND f.state IN ('succeeded', 'rejected')
+    """
+)
+
+
+class Verdict(msgspec.Struct):
+    """The figures by name, the broken promises in words, and the differences found."""
+
+    figures: dict[str, Any]
+    broken: list[str]
+    differences: list[Difference]
+
+
+async def judge(
+    connection: AsyncConnection,
+    comparison: Comparison,
+    follower: Follower,
+    ledger: Iterable[Mapping[str, Any]],
+    stats: Mapping[str, Any],
+    seconds: float,
+) -> Verdict:
+    """Return the verdict on a world that has gone quiet."""
+    counts = dict((await connection.execute(_COUNTS)).mappings().one())
+    attempts = [dict(row) for row in (await connection.execute(_PAYMENTS)).mappings()]
+    paid = Counter(row["order_id"] for row in ledger)
+    figures: dict[str, Any] = {
+        "orders": comparison.orders,
+        "converged": comparison.converged,
+        "callbacks_sent": stats["callbacks_sent"],
+        "callbacks_lost": stats["callbacks_lost"],
+        "duplicates": stats["duplicates"],
+        "payments_wanted": counts["payments_wanted"],
+        "payments_accepted": sum(paid.values()),
+        "double_payments": sum(times - 1 for times in paid.values()),
+        "dead_letters": counts["dead_letters"],
+        "changes_published": counts["changes_published"],
+        "sequence_gaps": follower.gaps + int(counts["changes_made"]) - follower.changes,
+        "alerts_opened": counts["alerts_opened"],
+        "seconds": round(seconds, 1),
+        "alerts_open": counts["alerts_open"],
+        "facts": counts["facts"],
+        "facts_repeated": int(counts["facts_repeated"]),
+        "unknown_resolved": (await connection.execute(_RESOLVED)).scalar_one(),
+        "follow_ups_stuck": (await connection.execute(UNDER_WAY)).scalar_one(),
+        "outcomes": await _tally(connection, _OUTCOMES),
+        "follow_ups": await _tally(connection, _STATES),
+        "statuses": await _tally(connection, _STATUSES),
+        "api_calls": stats["calls"],
+        "faults_met": stats["faults"],
+    }
+    broken = list(_broken(figures)) + list(_against_ledger(attempts, paid))
+    return Verdict(figures, broken, comparison.differences)
+
+
+def _broken(figures: Mapping[str, Any]) -> Iterator[str]:
+    if figures["converged"] != figures["orders"]:
+        yield f"{figures['orders'] - figures['converged']} orders differ from the marketplace's truth"
+    if figures["double_payments"]:
+        yield f"{figures['double_payments']} payments were made twice"
+    if figures["follow_ups_stuck"]:
+        yield f"{figures['follow_ups_stuck']} follow-ups are stuck"
+    if figures["sequence_gaps"]:
+        yield f"{figures['sequence_gaps']} changes were not seen by the consumer of changes"
+
+
+def _against_ledger(attempts: Iterable[Mapping[str, Any]], paid: Mapping[str, int]) -> Iterator[str]:
+    """Hold our ledger against the marketplace's: what we call paid was paid, and nothing was paid behind our back."""
+    attempts = list(attempts)
+    attempted = {row["order_id"] for row in attempts}
+    for order_id in sorted(paid):
+        if order_id not in attempted:
+            yield f"order {order_id} was paid without an attempt in the ledger"
+    for row in attempts:
+        if row["state"] == "succeeded" and not paid.get(row["order_id"]):
+            yield f"order {row['order_id']} is recorded as paid, the marketplace took no money"
+        if row["state"] == "rejected" and paid.get(row["order_id"]):
+            yield f"order {row['order_id']} is recorded as not paid, the marketplace took money"
+
+
+async def _tally(connection: AsyncConnection, statement: Any) -> dict[str, int]:
+    return {row.name: row.n for row in await connection.execute(statement)}
