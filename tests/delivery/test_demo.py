@@ -1,0 +1,43 @@
+"""`ordersync demo` keeps every promise against a hostile marketplace, and says so in figures."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.delivery.programs import program
+
+ORDERS = 20
+
+
+@pytest.mark.timeout(180)
+async def test_a_hostile_world_converges_without_a_double_payment(tmp_path: Path) -> None:
+    arguments = ["demo", "--orders", f"{ORDERS}", "--seed", "7", "--faults", "hostile", "--json"]
+    async with program(tmp_path / "demo.json", *arguments) as demo:
+        status = await demo.ended(150)
+    figures = json.loads(demo.text)
+    assert status == 0, figures["broken"]
+    assert figures["broken"] == []
+    assert figures["differences"] == []
+    assert figures["converged"] == figures["orders"] == ORDERS
+    assert figures["double_payments"] == 0
+    assert figures["dead_letters"] == 0
+    assert figures["sequence_gaps"] == 0
+    assert figures["follow_ups_stuck"] == 0
+    assert 0 < figures["payments_accepted"] <= figures["payments_wanted"] <= ORDERS
+    assert figures["callbacks_sent"] > ORDERS
+    assert figures["callbacks_lost"] > 0, "the world was not hostile"
+    assert figures["duplicates"] > 0
+    assert sum(figures["faults_met"].values()) > 0
+    assert figures["changes_published"] > ORDERS
+    assert figures["alerts_opened"] >= figures["alerts_open"]
+    assert 0 < figures["seconds"] < 150
+
+
+def test_a_number_of_orders_that_cannot_be_played_is_refused() -> None:
+    asked = [sys.executable, "-m", "worker", "demo", "--orders", "0"]
+    refused = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own program
+    assert refused.returncode == 2
+    assert "expected 1 to" in refused.stderr
