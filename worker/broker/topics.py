@@ -27,15 +27,14 @@ class TopicSpec(msgspec.Struct, frozen=True):
 
     name: str
     retention_ms: int
-    ordered_by: str
 
 
 TOPICS = (
-    TopicSpec(STATUS, 14 * _DAY_MS, "order"),
-    TopicSpec(PRICE, 14 * _DAY_MS, "order"),
-    TopicSpec(REFUND, 14 * _DAY_MS, "order"),
-    TopicSpec(CHANGES, 30 * _DAY_MS, "order"),
-    TopicSpec(ALERTS, 30 * _DAY_MS, "cause"),
+    TopicSpec(STATUS, 14 * _DAY_MS),
+    TopicSpec(PRICE, 14 * _DAY_MS),
+    TopicSpec(REFUND, 14 * _DAY_MS),
+    TopicSpec(CHANGES, 30 * _DAY_MS),
+    TopicSpec(ALERTS, 30 * _DAY_MS),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import structlog
@@ -51,14 +51,12 @@ class Reconciler:
         *,
         skew: Millis,
         dead_letter_limit: int,
-        on_committed: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
         self._policy_of = policy_of
         self._clock = clock
         self._skew = skew
         self._dead_letter_limit = dead_letter_limit
-        self._on_committed = on_committed
         self._failed_in_a_row = 0
 
     async def begin(self) -> None:
@@ -87,7 +85,6 @@ class Reconciler:
         metrics.BATCH_RECORDS.observe(len(records))
         metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
         metrics.LAST_COMMIT.set(self._clock.now_ms() / SECOND)
-        self._on_committed()
 
     async def _store_one_by_one(self, records: Sequence[Record]) -> None:
         """Find the record whose data Postgres, or our own code, refuses, and set only that one aside."""
