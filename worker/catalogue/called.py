@@ -1,0 +1,38 @@
+"""The operations that the worker itself calls. A test holds this against the clients' code."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from worker.catalogue.operation import Dialect
+
+_PANDAPON = frozenset(
+    {
+        "1688.goods.image_search",
+        "1688.order.detail",
+        "1688.order.list",
+        "1688.order.pay",
+        "taobao.order.detail",
+        "taobao.order.list",
+        "taobao.refund.list",
+    }
+)
+CALLED: Final = {
+    Dialect.PANDAPON: _PANDAPON,
+    Dialect.XPORT: _PANDAPON,
+    Dialect.ALIBABA1688: frozenset(
+        {
+            "1688.goods.image_search",
+            "1688.goods.image_upload",
+            "1688.order.detail",
+            "1688.order.list",
+            "1688.payment.agreement",
+            "1688.payment.prepare",
+            "1688.payment.url",
+            "1688.refund.list",
+            "auth.token.refresh",
+            "messages.failed.confirm",
+            "messages.failed.list",
+        }
+    ),
+}
