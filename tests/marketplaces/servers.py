@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
+from worker.catalogue.operation import Dialect
 from worker.domain.clock import Millis, SystemClock
+from worker.marketplaces.breaker import Breaker
+from worker.marketplaces.caller import Caller, Routes
 from worker.marketplaces.http import HttpCore
-from worker.marketplaces.pandapon.client import Credentials, PandaPonClient
+from worker.marketplaces.images import ImageFetcher
+from worker.marketplaces.limits import NoLimit
+from worker.marketplaces.pandapon.client import PandaPonClient
+from worker.marketplaces.pandapon.wire import Credentials, PandaPonWire
 
 ACCESS_KEY = "5a4db0c0ffee4000a000000000000001"
 SECRET = "sandbox-secret"
@@ -105,16 +113,22 @@ async def client(
     now: Millis | None = None,
     timeout_s: float = 5.0,
     seconds: bool = False,
+    paths: dict[str, str] | None = None,
 ) -> AsyncIterator[PandaPonClient]:
     """A client with the sandbox's keys."""
-    made = PandaPonClient(
-        "main",
-        HttpCore(url, timeout_s=timeout_s),
-        Credentials(ACCESS_KEY, secret, user_id),
-        FixedClock(now),
-        timestamp_in_seconds=seconds,
-        nonce=lambda: NONCE,
+    clock = FixedClock(now)
+    wire = PandaPonWire(
+        Credentials(ACCESS_KEY, secret, user_id), clock, timestamp_in_seconds=seconds, nonce=lambda: NONCE
     )
+    caller = Caller(
+        HttpCore(url, timeout_s=timeout_s),
+        wire,
+        clock,
+        routes=Routes(Dialect.PANDAPON, "v1", paths or {}),
+        limiter=NoLimit(),
+        breaker=Breaker(time.monotonic, threshold=1_000_000),
+    )
+    made = PandaPonClient("main", caller, ImageFetcher((), (urlsplit(url).netloc,)))
     try:
         yield made
     finally:

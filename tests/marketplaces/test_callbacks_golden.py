@@ -18,7 +18,17 @@ from tests.marketplaces.examples import (
     callback_object,
     dump,
 )
-from worker.domain.facts import Amounts, Content, Fact, LogisticsSeen, PriceSeen, RefundSeen, Source, StatusSeen
+from worker.domain.facts import (
+    Amounts,
+    Content,
+    Fact,
+    LogisticsSeen,
+    PriceSeen,
+    RefundSeen,
+    Snapshot,
+    Source,
+    StatusSeen,
+)
 from worker.domain.identity import OrderKey, Platform
 from worker.marketplaces.pandapon.callbacks import parse
 
@@ -205,3 +215,29 @@ def test_a_currency_other_than_yuan_is_told() -> None:
     assert isinstance(price, PriceSeen)
     assert price.amounts is not None
     assert price.amounts.currency == "USD"
+
+
+@pytest.mark.parametrize("field", ["purchase_id", "purchaseId", "purchaseOrderId", "salesOrderId", "orderId"])
+def test_a_taobao_order_is_known_by_each_of_its_ids_names(field: str) -> None:
+    message, body = callback_object("taobao_status"), body_object("taobao_status")
+    body[field] = body.pop("purchase_id")
+    assert seen(message | {"messageBody": body}) == EXPECTED["taobao_status"]
+
+
+@pytest.mark.parametrize("status", [11, "11"])
+def test_a_taobao_status_may_be_a_number_as_in_the_order_itself(status: Any) -> None:
+    message, body = callback_object("taobao_status"), body_object("taobao_status")
+    assert seen(message | {"messageBody": body | {"status": status}}) == EXPECTED["taobao_status"]
+    native = callback_object("1688_paid") | {"messageBody": {"orderId": ORDER_ID, "status": 11}}
+    assert seen(native) == [(ORDER_ID, StatusSeen("11", "ORDER_PAY"))]
+
+
+def test_taobaos_own_time_stands_in_for_a_push_time_that_is_none() -> None:
+    (fact,) = parse("main", dump(callback_object("taobao_status") | {"timestamp": None}), RECEIVED_AT)
+    assert fact.provider_time == PUSHED_AT - 1_000
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_no_message_ever_becomes_a_snapshot(name: str) -> None:
+    """Not even a price change that carries the whole order: it was true when it was sent, not when it came."""
+    assert not [fact for fact in parse("main", callback(name), RECEIVED_AT) if isinstance(fact.content, Snapshot)]

@@ -1,6 +1,5 @@
 """What is no message is called malformed or not understood, with the reason, and never half taken."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,13 +15,10 @@ from tests.marketplaces.examples import (
     callback_object,
     dump,
 )
+from tests.marketplaces.mutations import broken
 from worker.broker.envelope import fact_event
-from worker.marketplaces.pandapon.callbacks import (
-    MAX_ORDERS_PER_MESSAGE,
-    MalformedError,
-    NotUnderstoodError,
-    parse,
-)
+from worker.marketplaces.events import MAX_ORDERS_PER_MESSAGE, MalformedError, NotUnderstoodError
+from worker.marketplaces.pandapon.callbacks import parse
 
 
 def refused(message: Any, reason: str) -> None:
@@ -146,67 +142,11 @@ def test_a_reason_stays_short_whatever_came() -> None:
         assert len(str(caught.value)) < 2_500
 
 
-# What a broken or hostile sender could do to a message, one step at a time.
-
-strange: st.SearchStrategy[Any] = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.sampled_from([10**19, 10**40, 10**400, -(10**30), 2**53 + 1, 0, -1]),
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.text(max_size=12),
-    st.sampled_from(
-        ["", "0", "\u0000", "订单", "🧧", "\u202e", "x" * 5_000, "1e999", "NaN", "null", "{}", "[]", '{"a":', "-0"]
-    ),
-    st.sampled_from([[], {}, [[]], [None], {"": {}}, [{"orderId": 1}] * 3]),
-)
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a JSON value, as a path of keys and indices."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(found for key, inner in inside for found in places(inner, (*path, key)))]
-
-
-def changed(value: Any, path: tuple[Any, ...], change: Callable[[Any], Any], *, remove: bool) -> Any:
-    """The value with the one at `path` changed or removed."""
-    if not path:
-        return change(value)
-    key, *rest = path
-    if remove and not rest:
-        if isinstance(value, dict):
-            return {name: inner for name, inner in value.items() if name != key}
-        return [inner for index, inner in enumerate(value) if index != key]
-    copy = dict(value) if isinstance(value, dict) else list(value)
-    copy[key] = changed(value[key], tuple(rest), change, remove=remove)
-    return copy
-
-
-def nested(value: Any, depth: int) -> Any:
-    for number in range(depth):
-        value = [value] if number % 2 else {"messageBody": value}
-    return value
-
-
 @st.composite
 def broken_messages(draw: st.DrawFn) -> bytes:
     """A golden message after one to three changes."""
     name = draw(st.sampled_from(CALLBACKS))
-    message: Any = callback_object(name) | {"messageBody": body_object(name)}
-    for _ in range(draw(st.integers(1, 3))):
-        path = draw(st.sampled_from(places(message)))
-        kind = draw(st.sampled_from(["replace", "remove", "as text", "nest", "wrap"]))
-        value = draw(strange)
-        depth = draw(st.sampled_from([1, 5, 80]))
-
-        def change(old: Any, kind: str = kind, value: Any = value, depth: int = depth) -> Any:
-            if kind == "as text":
-                return str(old)
-            if kind == "wrap":
-                return [old]
-            return nested(old, depth) if kind == "nest" else value
-
-        message = changed(message, path, change, remove=kind == "remove" and path != ())
+    message = draw(broken(callback_object(name) | {"messageBody": body_object(name)}))
     if isinstance(message, dict) and draw(st.booleans()):
         message = message | {"messageBody": dump(message.get("messageBody")).decode()}
     return dump(message)

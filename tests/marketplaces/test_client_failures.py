@@ -7,13 +7,16 @@ import pytest
 from tests.marketplaces.examples import ORDER_ID, RECEIVED_AT, dump, order_1688
 from tests.marketplaces.servers import ACCESS_KEY, SECRET, Answer, Scripted, client, envelope
 from worker.domain.facts import Source
+from worker.domain.identity import Platform
 from worker.marketplaces.http import MAX_ANSWER_BYTES, READ_ATTEMPTS
-from worker.marketplaces.pandapon.client import Credentials, PandaPonClient
+from worker.marketplaces.pandapon.client import PandaPonClient
+from worker.marketplaces.pandapon.wire import Credentials
 from worker.marketplaces.port import (
     MarketplaceError,
     PayOutcome,
     RejectedError,
     RetryableError,
+    Stream,
     ThrottledError,
     UnauthorisedError,
     UnreadableError,
@@ -27,11 +30,11 @@ Read = Callable[[PandaPonClient], Awaitable[object]]
 
 
 async def detail(api: PandaPonClient) -> object:
-    return await api.read_order(ORDER_ID, Source.RESPONSE)
+    return await api.read_order(Platform.ALIBABA_1688, ORDER_ID, Source.RESPONSE)
 
 
 async def one_page(api: PandaPonClient) -> object:
-    return await api.list_modified(0, RECEIVED_AT, 1)
+    return await api.list_modified(Stream.ORDERS_1688, 0, RECEIVED_AT, 1)
 
 
 FINAL = [
@@ -95,7 +98,7 @@ async def test_a_payment_is_called_once_and_its_outcome_is_unclear(
     scripted: Scripted, api: PandaPonClient, answer: Answer
 ) -> None:
     scripted.says(answer)
-    assert (await api.pay(ORDER_ID)).outcome is PayOutcome.UNCLEAR
+    assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is PayOutcome.UNCLEAR
     assert len(scripted.asked) == 1
 
 
@@ -113,7 +116,7 @@ async def test_a_redirect_is_not_followed(scripted: Scripted, api: PandaPonClien
     with pytest.raises(UnreadableError, match="HTTP 307: redirects are not followed"):
         await detail(api)
     scripted.says(Answer(307, b"", (("location", f"{scripted.url}/alibaba/order/pay/url"),)), DETAIL)
-    assert (await api.pay(ORDER_ID)).outcome is PayOutcome.UNCLEAR
+    assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is PayOutcome.UNCLEAR
     assert [asked.path for asked in scripted.asked] == ["/alibaba/order/detail", "/alibaba/order/pay/url"]
 
 
@@ -121,7 +124,7 @@ async def test_an_error_says_what_the_marketplace_said_but_not_all_of_it(
     scripted: Scripted, api: PandaPonClient
 ) -> None:
     scripted.says(envelope(code=40400, msg="订单不存在" * 200))
-    with pytest.raises(RejectedError, match="order_detail: code 40400, '订单不存在") as caught:
+    with pytest.raises(RejectedError, match=r"1688\.order\.detail: code 40400, '订单不存在") as caught:
         await detail(api)
     assert len(str(caught.value)) < 300
 
@@ -133,7 +136,7 @@ async def test_no_secret_gets_into_an_error_a_log_line_or_a_repr(
     scripted.says(answer)
     with pytest.raises(MarketplaceError) as caught:
         await detail(api)
-    said = [repr(caught.value), str(caught.value), repr(await api.pay(ORDER_ID))]
+    said = [repr(caught.value), str(caught.value), repr(await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1))]
     error: BaseException | None = caught.value
     while error is not None:
         said.append(repr(error))

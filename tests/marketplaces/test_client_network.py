@@ -9,6 +9,7 @@ import pytest
 from tests.marketplaces.examples import ORDER_ID
 from tests.marketplaces.servers import Talk, client, talking
 from worker.domain.facts import Source
+from worker.domain.identity import Platform
 from worker.marketplaces.http import MAX_ANSWER_BYTES, READ_ATTEMPTS
 from worker.marketplaces.pandapon.client import PandaPonClient
 from worker.marketplaces.port import MarketplaceError, NotSentError, PayOutcome, RetryableError, UnreadableError
@@ -74,25 +75,25 @@ async def nobody() -> AsyncIterator[str]:
 async def test_a_refused_connection_is_a_payment_that_certainly_was_not_sent(nobody: str) -> None:
     async with client(nobody, timeout_s=TIMEOUT_S) as api:
         with pytest.raises(NotSentError):
-            await api.pay(ORDER_ID)
+            await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)
 
 
 async def test_so_is_a_host_that_does_not_exist() -> None:
     async with client("http://marketplace.invalid", timeout_s=5) as api:
         with pytest.raises(NotSentError):
-            await api.pay(ORDER_ID)
+            await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)
 
 
 async def test_a_refused_connection_is_a_read_that_may_be_tried_later(nobody: str) -> None:
     async with client(nobody, timeout_s=TIMEOUT_S) as api:
         with pytest.raises(RetryableError, match="no connection"):
-            await api.read_order(ORDER_ID, Source.RESPONSE)
+            await api.read_order(Platform.ALIBABA_1688, ORDER_ID, Source.RESPONSE)
 
 
 @pytest.mark.parametrize("talk", SILENT)
 async def test_without_a_whole_answer_a_payment_is_unclear_and_not_sent_again(talk: Talk) -> None:
     async with talking(talk) as (url, heard), client(url, timeout_s=TIMEOUT_S) as api:
-        assert (await api.pay(ORDER_ID)).outcome is PayOutcome.UNCLEAR
+        assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is PayOutcome.UNCLEAR
         assert len(heard) == 1
         assert heard[0].startswith(b"GET /alibaba/order/pay/url?orderId=")
 
@@ -101,15 +102,15 @@ async def test_without_a_whole_answer_a_payment_is_unclear_and_not_sent_again(ta
 async def test_without_a_whole_answer_a_read_is_tried_three_times(talk: Talk) -> None:
     async with talking(talk) as (url, heard), client(url, timeout_s=TIMEOUT_S) as api:
         with pytest.raises(RetryableError, match="no answer"):
-            await api.read_order(ORDER_ID, Source.RESPONSE)
+            await api.read_order(Platform.ALIBABA_1688, ORDER_ID, Source.RESPONSE)
         assert len(heard) == READ_ATTEMPTS
 
 
 async def test_an_endless_answer_is_not_kept() -> None:
     async with talking(never_ends) as (url, heard), client(url) as api:
         with pytest.raises(UnreadableError, match=str(MAX_ANSWER_BYTES)):
-            await api.read_order(ORDER_ID, Source.RESPONSE)
-        assert (await api.pay(ORDER_ID)).outcome is PayOutcome.UNCLEAR
+            await api.read_order(Platform.ALIBABA_1688, ORDER_ID, Source.RESPONSE)
+        assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is PayOutcome.UNCLEAR
         assert len(heard) == 2
 
 
@@ -123,13 +124,13 @@ async def test_the_time_out_is_for_the_whole_answer_not_for_each_byte() -> None:
 
     async with talking(drips) as (url, heard), client(url, timeout_s=TIMEOUT_S) as api:
         async with asyncio.timeout(TIMEOUT_S * 4):
-            assert (await api.pay(ORDER_ID)).outcome is PayOutcome.UNCLEAR
+            assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is PayOutcome.UNCLEAR
         assert len(heard) == 1
 
 
 async def test_a_cancelled_payment_is_cancelled_not_sent_again() -> None:
     async with talking(says_nothing) as (url, heard), client(url) as api:
-        paying = asyncio.create_task(api.pay(ORDER_ID))
+        paying = asyncio.create_task(api.pay(Platform.ALIBABA_1688, ORDER_ID, 1))
         while not heard:  # noqa: ASYNC110 - the server is a stranger
             await asyncio.sleep(0.01)
         paying.cancel()
@@ -140,7 +141,7 @@ async def test_a_cancelled_payment_is_cancelled_not_sent_again() -> None:
 
 async def paid_with(api: PandaPonClient) -> PayOutcome | type[MarketplaceError]:
     try:
-        return (await api.pay(ORDER_ID)).outcome
+        return (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome
     except MarketplaceError as error:
         return type(error)
 

@@ -9,7 +9,7 @@ from worker.domain.facts import Source
 from worker.domain.identity import OrderKey, Platform
 from worker.marketplaces.pandapon.client import PandaPonClient
 from worker.marketplaces.pandapon.signing import signature
-from worker.marketplaces.port import PayOutcome, UnreadableError
+from worker.marketplaces.port import PayOutcome, Stream, UnreadableError
 
 DETAIL = Answer(body=b'{"code":200,"data":' + dump(order_1688()) + b"}")
 
@@ -26,7 +26,7 @@ def row(order_id: str | int, **base: object) -> dict[str, object]:
 
 async def test_a_read_is_signed_with_the_five_headers(scripted: Scripted, api: PandaPonClient) -> None:
     scripted.says(DETAIL)
-    await api.read_order(ORDER_ID, Source.RESPONSE)
+    await api.read_order(Platform.ALIBABA_1688, ORDER_ID, Source.RESPONSE)
     (asked,) = scripted.asked
     assert (asked.method, asked.path) == ("POST", "/alibaba/order/detail")
     assert msgspec.json.decode(asked.body) == {"webSite": "1688", "orderId": ORDER_ID}
@@ -43,14 +43,14 @@ async def test_a_read_is_signed_with_the_five_headers(scripted: Scripted, api: P
 async def test_the_timestamp_is_in_seconds_where_the_account_says_so(scripted: Scripted) -> None:
     scripted.says(DETAIL)
     async with client(scripted.url, now=RECEIVED_AT, seconds=True) as api:
-        await api.read_order(ORDER_ID, Source.RESPONSE)
+        await api.read_order(Platform.ALIBABA_1688, ORDER_ID, Source.RESPONSE)
     assert scripted.asked[0].headers["timestamp"] == str(RECEIVED_AT // 1000)
 
 
 async def test_a_base_url_with_a_path_keeps_it(scripted: Scripted) -> None:
     scripted.says(DETAIL)
     async with client(f"{scripted.url}/api") as api:
-        await api.read_order(ORDER_ID, Source.RESPONSE)
+        await api.read_order(Platform.ALIBABA_1688, ORDER_ID, Source.RESPONSE)
     assert scripted.asked[0].path == "/api/alibaba/order/detail"
 
 
@@ -58,7 +58,7 @@ async def test_a_snapshot_is_timed_when_it_was_asked_not_when_it_was_answered(
     scripted: Scripted, api: PandaPonClient
 ) -> None:
     scripted.says(DETAIL)
-    fact = await api.read_order(ORDER_ID, Source.RESPONSE)
+    fact = await api.read_order(Platform.ALIBABA_1688, ORDER_ID, Source.RESPONSE)
     assert fact.key == OrderKey("main", Platform.ALIBABA_1688, ORDER_ID)
     assert (fact.source, fact.kind, fact.observed_at, fact.provider_time) == ("response", "snapshot", RECEIVED_AT, None)
 
@@ -69,18 +69,18 @@ async def test_an_answer_about_another_order_is_not_taken_for_ours(
 ) -> None:
     scripted.says(envelope(other))
     with pytest.raises(UnreadableError, match="another one or about none"):
-        await api.read_order(ORDER_ID, Source.RESPONSE)
+        await api.read_order(Platform.ALIBABA_1688, ORDER_ID, Source.RESPONSE)
 
 
 async def test_an_order_whose_amounts_are_no_numbers_is_unreadable(scripted: Scripted, api: PandaPonClient) -> None:
     scripted.says(envelope(row(ORDER_ID, totalAmount="abc")))
     with pytest.raises(UnreadableError, match="totalAmount"):
-        await api.read_order(ORDER_ID, Source.RESPONSE)
+        await api.read_order(Platform.ALIBABA_1688, ORDER_ID, Source.RESPONSE)
 
 
 async def test_a_list_asks_for_a_window_of_beijing_time(scripted: Scripted, api: PandaPonClient) -> None:
     scripted.says(page())
-    await api.list_modified(RECEIVED_AT - 60_000, RECEIVED_AT, 3)
+    await api.list_modified(Stream.ORDERS_1688, RECEIVED_AT - 60_000, RECEIVED_AT, 3)
     (asked,) = scripted.asked
     assert (asked.method, asked.path) == ("POST", "/v2/alibaba/order/page")
     assert msgspec.json.decode(asked.body) == {
@@ -106,7 +106,7 @@ async def test_a_row_that_cannot_be_read_is_handed_out_beside_the_others(
     scripted.says(
         Answer(body=b'{"code":200,"data":' + dump({"totalPage": 1, "data": [row("1"), *poison, row("2")]}) + b"}")
     )
-    found = await api.list_modified(0, RECEIVED_AT, 1)
+    found = await api.list_modified(Stream.ORDERS_1688, 0, RECEIVED_AT, 1)
     assert [fact.key.order_id for fact in found.facts] == ["1", "2"]
     assert len(found.unreadable) == len(poison)
     assert found.unreadable[-1][1].endswith(b'"huge": 1' + b"0" * 30 + b"}")
@@ -117,7 +117,7 @@ async def test_a_row_nested_as_deep_as_json_may_be_stops_nothing(scripted: Scrip
     scripted.says(
         Answer(body=b'{"code":200,"data":{"totalPage":1,"data":[{"x":' + deep + b"}," + dump(row("2")) + b"]}}")
     )
-    found = await api.list_modified(0, RECEIVED_AT, 1)
+    found = await api.list_modified(Stream.ORDERS_1688, 0, RECEIVED_AT, 1)
     assert ([fact.key.order_id for fact in found.facts], len(found.unreadable)) == (["2"], 1)
 
 
@@ -145,7 +145,7 @@ async def test_a_page_that_might_hide_rows_is_no_empty_page(
     """The poller moves its cursor behind what it has read: what a page left out would never be asked for again."""
     scripted.says(envelope(data))
     with pytest.raises(UnreadableError):
-        await api.list_modified(0, RECEIVED_AT, 1)
+        await api.list_modified(Stream.ORDERS_1688, 0, RECEIVED_AT, 1)
 
 
 @pytest.mark.parametrize(
@@ -165,13 +165,13 @@ async def test_the_number_of_pages_is_the_greatest_that_the_answer_speaks_of(
     scripted: Scripted, api: PandaPonClient, fields: dict[str, object], pages: int
 ) -> None:
     scripted.says(page(**fields))
-    assert (await api.list_modified(0, RECEIVED_AT, 1)).total_pages == pages
+    assert (await api.list_modified(Stream.ORDERS_1688, 0, RECEIVED_AT, 1)).total_pages == pages
 
 
 async def test_a_payment_is_one_signed_get_on_a_connection_of_its_own(scripted: Scripted, api: PandaPonClient) -> None:
     paid = envelope({"orderId": ORDER_ID, "protocolPaySuccess": True, "payUrl": None, "cantPayOrderList": []})
     scripted.says(paid)
-    first, second = await api.pay(ORDER_ID), await api.pay(ORDER_ID)
+    first, second = await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1), await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)
     assert (first.outcome, second.outcome) == (PayOutcome.PAID, PayOutcome.PAID)
     for asked in scripted.asked:
         assert (asked.method, asked.path, asked.query) == ("GET", "/alibaba/order/pay/url", f"orderId={ORDER_ID}")
@@ -182,5 +182,5 @@ async def test_a_payment_is_one_signed_get_on_a_connection_of_its_own(scripted: 
 async def test_reads_share_a_connection(scripted: Scripted, api: PandaPonClient) -> None:
     scripted.says(DETAIL)
     for _ in range(3):
-        await api.read_order(ORDER_ID, Source.RESPONSE)
+        await api.read_order(Platform.ALIBABA_1688, ORDER_ID, Source.RESPONSE)
     assert len({asked.peer for asked in scripted.asked}) == 1

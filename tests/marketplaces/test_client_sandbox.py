@@ -9,12 +9,14 @@ from tests.marketplaces.servers import ACCESS_KEY, SECRET, USER_ID, client
 from tests.sandbox.stage import always
 from tests.waiting import until
 from worker.domain.facts import Snapshot, Source, StatusSeen
+from worker.domain.identity import Platform
 from worker.marketplaces.http import READ_ATTEMPTS
 from worker.marketplaces.pandapon.client import PandaPonClient
 from worker.marketplaces.port import (
     PayOutcome,
     RejectedError,
     RetryableError,
+    Stream,
     ThrottledError,
     UnauthorisedError,
 )
@@ -84,7 +86,7 @@ def window(sandbox: Sandbox) -> tuple[int, int]:
 
 async def test_an_order_is_read_as_the_sandbox_has_it(sandbox: Sandbox, twin: PandaPonClient) -> None:
     for order_id, order in list(sandbox.world.orders.items())[:10]:
-        fact = await twin.read_order(order_id, Source.RESPONSE)
+        fact = await twin.read_order(Platform.ALIBABA_1688, order_id, Source.RESPONSE)
         assert isinstance(fact.content, Snapshot)
         assert fact.content.lifecycle is not None
         assert fact.content.amounts is not None
@@ -96,12 +98,12 @@ async def test_an_order_is_read_as_the_sandbox_has_it(sandbox: Sandbox, twin: Pa
 
 async def test_an_order_that_is_not_there_is_rejected_at_once(sandbox: Sandbox, twin: PandaPonClient) -> None:
     with pytest.raises(RejectedError):
-        await twin.read_order("1", Source.RESPONSE)
+        await twin.read_order(Platform.ALIBABA_1688, "1", Source.RESPONSE)
     assert sandbox.calls["detail"] == 1
 
 
 async def test_the_pages_of_a_list_hold_every_order_once(sandbox: Sandbox, twin: PandaPonClient) -> None:
-    pages = [await twin.list_modified(*window(sandbox), page) for page in (1, 2, 3)]
+    pages = [await twin.list_modified(Stream.ORDERS_1688, *window(sandbox), page) for page in (1, 2, 3)]
     assert [page.total_pages for page in pages] == [3, 3, 3]
     assert [len(page.facts) for page in pages] == [20, 20, 5]
     assert {fact.key.order_id for page in pages for fact in page.facts} == set(sandbox.world.orders)
@@ -116,14 +118,14 @@ async def test_a_page_beyond_the_last_and_a_window_without_orders_are_empty(
     sandbox: Sandbox, twin: PandaPonClient
 ) -> None:
     since, until_ = window(sandbox)
-    assert (await twin.list_modified(since, until_, 4)).facts == ()
-    nothing = await twin.list_modified(since - 1000 * HOUR_MS, since - 999 * HOUR_MS, 1)
+    assert (await twin.list_modified(Stream.ORDERS_1688, since, until_, 4)).facts == ()
+    nothing = await twin.list_modified(Stream.ORDERS_1688, since - 1000 * HOUR_MS, since - 999 * HOUR_MS, 1)
     assert (nothing.facts, nothing.total_pages) == ((), 1)
 
 
 async def test_with_an_agreement_a_payment_takes_the_money_once(sandbox: Sandbox, twin: PandaPonClient) -> None:
     order_id = unpaid(sandbox, agreement=True)
-    answers = [await twin.pay(order_id), await twin.pay(order_id)]
+    answers = [await twin.pay(Platform.ALIBABA_1688, order_id, 1), await twin.pay(Platform.ALIBABA_1688, order_id, 1)]
     assert [answer.outcome for answer in answers] == [PayOutcome.PAID, PayOutcome.UNCLEAR]
     assert [row.order_id for row in sandbox.world.ledger].count(order_id) == 1
     assert sandbox.world.double_payments == 0
@@ -131,7 +133,7 @@ async def test_with_an_agreement_a_payment_takes_the_money_once(sandbox: Sandbox
 
 async def test_without_one_a_person_gets_the_link(sandbox: Sandbox, twin: PandaPonClient) -> None:
     order_id = unpaid(sandbox, agreement=False)
-    answer = await twin.pay(order_id)
+    answer = await twin.pay(Platform.ALIBABA_1688, order_id, 1)
     assert answer.outcome is PayOutcome.NEEDS_PERSON
     assert answer.pay_url is not None
     assert order_id in answer.pay_url
@@ -144,13 +146,13 @@ async def test_wrong_credentials_or_a_wrong_clock_are_said_after_one_call(
 ) -> None:
     async with client(server.url, **wrong) as other:  # type: ignore[arg-type]  # a table's values
         with pytest.raises(UnauthorisedError):
-            await other.list_modified(*window(sandbox), 1)
+            await other.list_modified(Stream.ORDERS_1688, *window(sandbox), 1)
     assert sandbox.calls["list"] == 1
 
 
 async def test_a_timestamp_in_seconds_is_signed_right(server: SandboxServer, sandbox: Sandbox) -> None:
     async with client(server.url, seconds=True) as other:
-        assert (await other.list_modified(*window(sandbox), 1)).total_pages == 3
+        assert (await other.list_modified(Stream.ORDERS_1688, *window(sandbox), 1)).total_pages == 3
 
 
 READ_FAULTS = [
@@ -168,9 +170,11 @@ async def test_a_read_is_tried_three_times_and_then_given_up(
     order_id = next(iter(sandbox.world.orders))
     async with failing(sandbox, fault):
         with pytest.raises(error):
-            await twin.read_order(order_id, Source.RESPONSE)
+            await twin.read_order(Platform.ALIBABA_1688, order_id, Source.RESPONSE)
         assert sandbox.calls["detail"] == READ_ATTEMPTS
-        await twin.read_order(order_id, Source.RESPONSE)  # the sandbox lets the fourth call through
+        await twin.read_order(
+            Platform.ALIBABA_1688, order_id, Source.RESPONSE
+        )  # the sandbox lets the fourth call through
 
 
 PAY_FAULTS = [
@@ -191,7 +195,7 @@ async def test_a_payment_that_meets_a_fault_is_unclear_whether_the_money_was_tak
 ) -> None:
     order_id = unpaid(sandbox, agreement=True)
     async with failing(sandbox, fault):
-        answer = await twin.pay(order_id)
+        answer = await twin.pay(Platform.ALIBABA_1688, order_id, 1)
     assert answer.outcome is PayOutcome.UNCLEAR
     assert sandbox.calls["pay"] == 1
     assert [row.order_id for row in sandbox.world.ledger].count(order_id) == taken

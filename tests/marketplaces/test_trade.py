@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.marketplaces.examples import ORDER_ID, order_1688
 from worker.domain.facts import Amounts, Lifecycle, Line, Parcel, RefundSeen
-from worker.marketplaces.pandapon.trade import MAX_LINES, amounts_of, lifecycle_of, order_id_of, snapshot_of
+from worker.marketplaces.trade import MAX_LINES, amounts_of, lifecycle_of, order_id_of, snapshot_of
 from worker.marketplaces.values import UnreadableValueError
 
 PAID_AT = 1_767_233_100_000

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
+from urllib.parse import urlsplit
 
+from worker.catalogue.operation import Dialect
 from worker.domain.clock import Clock
-from worker.domain.identity import Platform
+from worker.marketplaces.alibaba1688.client import Alibaba1688Client
+from worker.marketplaces.alibaba1688.wire import AopWire, AppKeys
+from worker.marketplaces.breaker import Breaker
+from worker.marketplaces.caller import Caller, Routes, Wire
 from worker.marketplaces.http import HttpCore
-from worker.marketplaces.pandapon.client import Credentials, PandaPonClient
+from worker.marketplaces.images import ImageFetcher
+from worker.marketplaces.limits import Limiter
+from worker.marketplaces.pandapon.client import PandaPonClient
+from worker.marketplaces.pandapon.wire import Credentials, PandaPonWire
 from worker.marketplaces.port import Marketplace
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class AccountSettings(Protocol):
@@ -28,21 +39,44 @@ class AccountSettings(Protocol):
     def user_id(self) -> str: ...  # noqa: D102
     @property
     def timestamp_in_seconds(self) -> bool: ...  # noqa: D102
+    @property
+    def access_token(self) -> str: ...  # noqa: D102
+    @property
+    def refresh_token(self) -> str: ...  # noqa: D102
+    @property
+    def timestamped(self) -> bool: ...  # noqa: D102
+    @property
+    def api_version(self) -> str: ...  # noqa: D102
+    @property
+    def paths(self) -> dict[str, str]: ...  # noqa: D102
+    @property
+    def refund_list(self) -> bool: ...  # noqa: D102
+    @property
+    def image_hosts(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
-def callable_platforms(dialect: str) -> frozenset[Platform]:
-    """Return the platforms whose orders we can read and pay through this dialect so far."""
-    return frozenset({Platform.ALIBABA_1688}) if dialect == "pandapon" else frozenset()
+def build_caller(account: AccountSettings, clock: Clock, timeout_s: float, limiter: Limiter) -> Caller:
+    """Return what calls an account's operations."""
+    dialect = Dialect(account.dialect)
+    http = HttpCore(account.base_url, timeout_s=timeout_s)
+    wire: Wire
+    if dialect is Dialect.ALIBABA1688:
+        keys = AppKeys(account.access_key, account.access_secret, account.access_token, account.refresh_token)
+        wire = AopWire(keys, http, clock, timestamped=account.timestamped)
+    else:
+        credentials = Credentials(account.access_key, account.access_secret, account.user_id)
+        wire = PandaPonWire(credentials, clock, timestamp_in_seconds=account.timestamp_in_seconds)
+    routes = Routes(dialect, account.api_version, account.paths)
+    return Caller(http, wire, clock, routes=routes, limiter=limiter, breaker=Breaker(time.monotonic))
 
 
-def build_marketplace(account: AccountSettings, clock: Clock, timeout_s: float) -> Marketplace | None:
-    """Return the client of an account; None for a dialect whose calls are not built yet (its callbacks are taken)."""
-    if not callable_platforms(account.dialect):
-        return None
-    return PandaPonClient(
-        account.name,
-        HttpCore(account.base_url, timeout_s=timeout_s),
-        Credentials(account.access_key, account.access_secret, account.user_id),
-        clock,
-        timestamp_in_seconds=account.timestamp_in_seconds,
-    )
+def build_marketplace(account: AccountSettings, clock: Clock, timeout_s: float, limiter: Limiter) -> Marketplace:
+    """Return the client of an account."""
+    caller = build_caller(account, clock, timeout_s, limiter)
+    base = urlsplit(account.base_url)
+    local = (base.netloc,) if base.hostname in _LOOPBACK else ()  # a twin shows pictures, too
+    images = ImageFetcher(account.image_hosts, local)
+    dialect = Dialect(account.dialect)
+    if dialect is Dialect.ALIBABA1688:
+        return Alibaba1688Client(account.name, caller, images, clock.now_ms)
+    return PandaPonClient(account.name, caller, images, dialect=dialect, refund_list=account.refund_list)

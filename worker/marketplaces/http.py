@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2 as httpx
 import stamina
@@ -31,6 +30,21 @@ _REDIRECTS = range(300, 400)
 _UNAUTHORISED = frozenset({401, 403})
 
 
+class Request(Protocol):
+    """What leaves: everything but the host (`worker.marketplaces.caller.Request`)."""
+
+    @property
+    def method(self) -> str: ...  # noqa: D102
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def headers(self) -> dict[str, str]: ...  # noqa: D102
+    @property
+    def params(self) -> dict[str, str]: ...  # noqa: D102
+    @property
+    def content(self) -> bytes | None: ...  # noqa: D102
+
+
 class HttpCore:
     """Connections to one account's API.
 
@@ -45,7 +59,7 @@ class HttpCore:
             base_url=base_url,
             timeout=timeout,
             limits=limits,
-            verify=_certificates(),
+            verify=certificates(),
             trust_env=False,
             follow_redirects=False,
         )
@@ -54,7 +68,7 @@ class HttpCore:
             base_url=base_url,
             timeout=timeout,
             limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=0),
-            verify=_certificates(),
+            verify=certificates(),
             trust_env=False,
             follow_redirects=False,
         )
@@ -64,32 +78,26 @@ class HttpCore:
         await self._reads.aclose()
         await self._effects.aclose()
 
-    async def read(self, method: str, path: str, *, headers: Mapping[str, str], body: bytes | None) -> Any:
-        """Send a safe read once. Raises RetryableError, ThrottledError or UnreadableError."""
-        try:
-            return await self._exchange(self._reads, method, path, headers, body, None)
-        except NotSentError as error:
-            raise RetryableError(str(error)) from error
+    async def exchange(self, request: Request, *, effect: bool) -> tuple[int, Any]:
+        """Send once; return the HTTP status and the decoded JSON, that of a refusal (4xx) included.
 
-    async def effect(self, method: str, path: str, *, headers: Mapping[str, str], params: Mapping[str, str]) -> Any:
-        """Send an effect once. NotSentError: it certainly did not happen; any other MarketplaceError: it may have."""
-        return await self._exchange(self._effects, method, path, headers, None, params)
-
-    async def _exchange(
-        self,
-        client: httpx.AsyncClient,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        params: Mapping[str, str] | None,
-    ) -> Any:
+        Raises:
+            NotSentError: no connection was made.
+            ThrottledError, RetryableError, UnauthorisedError, UnreadableError: no JSON came back, or none in time.
+        """
+        client = self._effects if effect else self._reads
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
-                client.stream(method, path, headers=dict(headers), content=body, params=params) as response,
+                client.stream(
+                    request.method,
+                    request.path,
+                    headers=request.headers,
+                    content=request.content,
+                    params=request.params or None,
+                ) as response,
             ):
-                return await _decoded(response)
+                return response.status_code, await _decoded(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotSentError(f"no connection: {type(error).__name__}") from error
         except (httpx.HTTPError, TimeoutError) as error:
@@ -97,7 +105,7 @@ class HttpCore:
 
 
 @functools.cache
-def _certificates() -> ssl.SSLContext:
+def certificates() -> ssl.SSLContext:
     """Return whom we trust: read once, since it takes some 50 ms for each client."""
     return httpx.create_ssl_context(trust_env=False)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from worker.marketplaces.pandapon.endpoints import LIST_PAGE_SIZE, Endpoint
+from worker.domain.money import MoneyError, fen_from_yuan
 from worker.marketplaces.port import (
+    Offer,
     PayAnswer,
     PayOutcome,
     RejectedError,
@@ -19,17 +19,19 @@ from worker.marketplaces.values import as_list, as_object, identifier, small_int
 
 SUCCESS = 200
 MAX_PAGES = 10_000
+LIST_PAGE_SIZE = 20
+"""The upstream limit (documented upstream)."""
 _MAX_PAY_URL = 2_000
 _MAX_REFUSED_SHOWN = 20
 
 
-def open_envelope(answer: Any, endpoint: Endpoint) -> Any:
+def open_envelope(answer: Any, operation: str) -> Any:
     """Return the data inside the envelope. The codes' table is unknown: their first three digits are read as HTTP's."""
     envelope = as_object(answer)
     code = small_int(envelope.get("code"))
     if code == SUCCESS:
         return envelope.get("data")
-    said = f"{endpoint.name}: code {text(envelope.get('code'))}, {(text(envelope.get('msg')) or '')[:200]!r}"
+    said = f"{operation}: code {text(envelope.get('code'))}, {(text(envelope.get('msg')) or '')[:200]!r}"
     match str(code)[:3] if code is not None else "":
         case "401" | "403":
             raise UnauthorisedError(said)
@@ -45,17 +47,26 @@ def open_envelope(answer: Any, endpoint: Endpoint) -> Any:
 
 def rows_of(answer: dict[str, Any]) -> list[Any]:
     """Return a list answer's rows. Raises UnreadableError if there are none and the answer does not say so."""
-    rows = answer.get("data")
+    rows = _first(answer, "data", "purchaseOrders", "purchase_orders")
     if isinstance(rows, list):
         return rows
-    if rows is None and small_int(answer.get("totalRecords")) == 0:
+    if rows is None and _total_of(answer) == 0:
         return []
     raise UnreadableError("order_list: the page has no rows and does not say that there are none")
 
 
+def _total_of(answer: dict[str, Any]) -> int | None:
+    """Return how many rows there are in all; Taobao's upstream says it by another name (inferred for PandaPon)."""
+    return small_int(_first(answer, "totalRecords", "resultsTotal", "results_total"))
+
+
+def _first(answer: dict[str, Any], *names: str) -> Any:
+    return next((answer[name] for name in names if answer.get(name) is not None), None)
+
+
 def pages_of(answer: dict[str, Any]) -> int:
     """Return how many pages the list has. Raises UnreadableError rather than to leave the pages behind unread."""
-    total = small_int(answer.get("totalRecords"))
+    total = _total_of(answer)
     said = [small_int(answer.get("totalPage")), None if total is None else -(-total // LIST_PAGE_SIZE)]
     pages = max((pages for pages in said if pages is not None), default=None)
     if pages is None and len(rows_of(answer)) < LIST_PAGE_SIZE:
@@ -63,14 +74,6 @@ def pages_of(answer: dict[str, Any]) -> int:
     if pages is None or not 0 <= pages <= MAX_PAGES:
         raise UnreadableError(f"order_list: the number of pages is not known, or above {MAX_PAGES}")
     return max(pages, 1)
-
-
-def raw_row(row: Any) -> bytes:
-    """Return a row as it came, as far as Python keeps it: msgspec writes no integer above 64 bits."""
-    try:
-        return json.dumps(row, ensure_ascii=False, default=str).encode("utf-8", "replace")
-    except RecursionError:
-        return b"(nested too deeply to be written)"
 
 
 def read_pay_answer(order_id: str, data: Any) -> PayAnswer:
@@ -95,6 +98,32 @@ def read_pay_answer(order_id: str, data: Any) -> PayAnswer:
     if not pay_url.startswith(("https://", "http://")) or len(pay_url) >= _MAX_PAY_URL or not _is_one_word(pay_url):
         return PayAnswer(PayOutcome.UNCLEAR, "the link to pay is not a web address", detail=detail)
     return PayAnswer(PayOutcome.NEEDS_PERSON, "no payment agreement: a person must pay", pay_url, detail)
+
+
+def offers_of(data: Any, limit: int) -> tuple[Offer, ...]:
+    """Return the offers of an image search: prices are yuan as text (inferred from their size)."""
+    found: list[Offer] = []
+    for row in (as_object(row) for row in as_list(as_object(data).get("data"))[:limit]):
+        offer_id = text(row.get("offerMapId")) or text(row.get("offerId"))
+        if offer_id is not None:
+            found.append(
+                Offer(
+                    offer_id=offer_id[:200],
+                    title=text(row.get("subjectTrans")) or text(row.get("subject")) or "",
+                    price=_price(as_object(row.get("priceInfo")).get("price")),
+                    sold_monthly=small_int(row.get("monthSold")),
+                    repurchase_rate=text(row.get("repurchaseRate")),
+                    image_url=text(row.get("imageUrl")),
+                )
+            )
+    return tuple(found)
+
+
+def _price(value: Any) -> int | None:
+    try:
+        return None if value in (None, "") else fen_from_yuan(value, "price")
+    except MoneyError:
+        return None
 
 
 def _is_one_word(value: str) -> bool:

@@ -1,0 +1,122 @@
+"""What the open platform answers, as facts. The order object is the one that PandaPon hands on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from worker.domain.clock import Millis
+from worker.domain.facts import Fact, RefundSeen, Source
+from worker.domain.identity import OrderKey, Platform
+from worker.domain.money import MoneyError, fen_from_fen, fen_from_yuan
+from worker.marketplaces.port import Offer, PayAnswer, PayOutcome
+from worker.marketplaces.values import (
+    UnreadableValueError,
+    as_list,
+    as_object,
+    identifier,
+    instant,
+    small_int,
+    text,
+)
+
+MAX_PAY_URL = 2_000
+CASHIER_HOSTS = (".1688.com", ".alipay.com")
+MAX_LINES = 500
+
+
+def refund_of(model: dict[str, Any]) -> RefundSeen:
+    """Return a refund of `OpOrderRefundModel`. All refund amounts are fen (documented)."""
+    refund_id = identifier(model.get("refundId"), model.get("id"))
+    if refund_id is None:
+        raise UnreadableValueError("the refund has no id")
+    lines = [identifier(line) for line in as_list(model.get("orderEntryIdList"))[:MAX_LINES]]
+    return RefundSeen(
+        refund_id=refund_id,
+        word=text(model.get("status")),
+        amount=_amount(model),
+        line_ids=tuple(line for line in lines if line is not None),
+        reason=text(model.get("applyReason")) or msgspec.UNSET,
+    )
+
+
+def listed_refund(account: str, row: dict[str, Any], asked_at: Millis) -> Fact:
+    """A row of the refund list as a hint about its order."""
+    order_id = identifier(row.get("orderId"))
+    if order_id is None:
+        raise UnreadableValueError("a refund row has no order id")
+    return Fact(
+        key=OrderKey(account, Platform.ALIBABA_1688, order_id),
+        source=Source.POLL,
+        content=refund_of(row),
+        observed_at=asked_at,
+        provider_time=instant(row.get("gmtModified")),
+    )
+
+
+def offers_of(answer: dict[str, Any], limit: int) -> tuple[Offer, ...]:
+    """Return the offers of an image search; prices are yuan as text."""
+    found: list[Offer] = []
+    for row in (as_object(row) for row in as_list(answer.get("data"))[:limit]):
+        offer_id = identifier(row.get("offerId"))
+        if offer_id is not None:
+            found.append(
+                Offer(
+                    offer_id=offer_id,
+                    title=text(row.get("subjectTrans")) or text(row.get("subject")) or "",
+                    price=_price(as_object(row.get("priceInfo")).get("price")),
+                    sold_monthly=small_int(row.get("monthSold")),
+                    repurchase_rate=text(row.get("repurchaseRate")),
+                    image_url=text(row.get("imageUrl")),
+                )
+            )
+    return tuple(found)
+
+
+def agreement_of(answer: dict[str, Any]) -> str | None:
+    """Return the channel of an agreement that is both bound and signed (texts "true"), None if there is none."""
+    for row in (as_object(row) for row in as_list(answer.get("paymentAgreements"))):
+        if str(row.get("bindingStatus")).lower() == str(row.get("signedStatus")).lower() == "true":
+            return text(row.get("payChannel"))
+    return None
+
+
+def pay_link(order_id: str, answer: dict[str, Any]) -> PayAnswer | None:
+    """Return the link to pay, None if there is no usable one. It moves no money by itself."""
+    url = text(answer.get("payUrl"))
+    failed = [identifier(as_object(row).get("orderId"), row) for row in as_list(answer.get("payFailureOrderList"))]
+    if url is None or order_id in failed or len(url) >= MAX_PAY_URL or not _is_cashier(url):
+        return None
+    return PayAnswer(PayOutcome.NEEDS_PERSON, "no payment agreement: a person must pay", url)
+
+
+def prepared(answer: dict[str, Any]) -> PayAnswer:
+    """Return what the answer to a payment means: "false" has been said of money that was taken (documented)."""
+    if str(answer.get("paySuccess")).lower() == "true":
+        return PayAnswer(PayOutcome.PAID, "paid by agreement", detail={"payChannel": text(answer.get("payChannel"))})
+    return PayAnswer(PayOutcome.UNCLEAR, "the platform does not say that it was paid")
+
+
+def _is_cashier(url: str) -> bool:
+    host = url.removeprefix("https://").split("/", 1)[0].split("?", 1)[0]
+    return url.startswith("https://") and url.isprintable() and " " not in url and host.endswith(CASHIER_HOSTS)
+
+
+def _amount(model: dict[str, Any]) -> int | None:
+    for names in (("refundPayment",), ("applyPayment", "applyCarriage")):
+        said = [model[name] for name in names if model.get(name) not in (None, "")]
+        try:
+            found = sum(fen_from_fen(value, names[0]) for value in said)
+        except MoneyError as error:
+            raise UnreadableValueError(str(error)) from error
+        if found:
+            return found
+    return None
+
+
+def _price(value: Any) -> int | None:
+    try:
+        return None if value in (None, "") else fen_from_yuan(value, "price")
+    except MoneyError:
+        return None
