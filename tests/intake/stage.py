@@ -81,7 +81,9 @@ DOORS = {
 def make_app(publisher: Kept | DurablePublisher, *, clock: Clock | None = None, parser: Any = parse) -> CallbackApp:
     limits = Limits(max_bytes=MAX_BYTES, body_timeout_s=BODY_TIMEOUT_S)
     given = cast("DurablePublisher", publisher)
-    return CallbackApp(DOORS, given, clock or Clock(), limits, monotonic=lambda: 0.0, parser=parser)
+    return CallbackApp(
+        DOORS, given, clock or Clock(), limits, monotonic=lambda: 0.0, parsers=dict.fromkeys(DOORS, parser)
+    )
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import msgspec
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.bare_marketplace import BareMarketplace
 from tests.intake.stage import NOT_DURABLE, NOW, Clock, Kept
 from tests.storage.database import connected, execute, value
 from worker.broker.durable import DurablePublisher
@@ -20,17 +22,19 @@ from worker.broker.envelope import Event
 from worker.domain.clock import SECOND, Millis, to_datetime
 from worker.domain.facts import Fact, Source, StatusSeen
 from worker.domain.identity import OrderKey, Platform
-from worker.intake.poller import FAILURE_FACTOR_MAX, THROTTLED_FACTOR, OrderPoller, PollPlan
-from worker.marketplaces.port import ListPage, PayAnswer, RetryableError, ThrottledError, UnauthorisedError
+from worker.intake.poller import MAX_PAGES_PER_WINDOW, PollPlan, StreamPoller
+from worker.intake.polling import BACKFILL_PAUSE_S, FAILURE_FACTOR_MAX, THROTTLED_FACTOR
+from worker.marketplaces.port import ListPage, RetryableError, Stream, ThrottledError, UnauthorisedError
 
 ACCOUNT = "main"
 PAGE_SIZE = 3
-PLAN = PollPlan(ACCOUNT, interval_s=60, overlap_s=300, backfill_s=3_600)
+PLAN = PollPlan(ACCOUNT, Stream.ORDERS_1688, interval_s=60, overlap_s=300, backfill_s=0)
+WITH_PAST = msgspec.structs.replace(PLAN, backfill_s=10 * 86_400)
 BEFORE_EACH_PAGE = Callable[[int], None]
 
 
 @dataclass
-class ListingMarketplace:
+class ListingMarketplace(BareMarketplace):
     """Lists orders by modification time, newest first, in small pages; `meanwhile` happens before each page."""
 
     modified: dict[str, Millis] = field(default_factory=dict)
@@ -40,7 +44,7 @@ class ListingMarketplace:
     meanwhile: BEFORE_EACH_PAGE = lambda _page: None
     gate: asyncio.Event | None = None
 
-    async def list_modified(self, since: Millis, until: Millis, page: int) -> ListPage:
+    async def list_modified(self, _stream: Stream, since: Millis, until: Millis, page: int) -> ListPage:
         self.asked.append((since, until, page))
         if self.gate is not None:
             await self.gate.wait()
@@ -59,15 +63,6 @@ class ListingMarketplace:
         key = OrderKey(ACCOUNT, Platform.ALIBABA_1688, name)
         return Fact(key, Source.POLL, StatusSeen("waitbuyerpay"), observed_at=NOW, provider_time=at)
 
-    async def read_order(self, order_id: str, source: Source) -> Fact:  # noqa: ARG002 - the port's signature
-        raise AssertionError("the poller reads lists only")
-
-    async def pay(self, order_id: str) -> PayAnswer:  # noqa: ARG002 - the port's signature
-        raise AssertionError("the poller pays nothing")
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
 
 class Ended(Exception):  # noqa: N818 - not an error, the end of the test
     """Raised by a sleep, to end a loop that does not end by itself."""
@@ -81,7 +76,8 @@ def make_poller(
     clock: Clock | None = None,
     sleeps: list[float] | None = None,
     rounds: int = 1,
-) -> OrderPoller:
+    plan: PollPlan = PLAN,
+) -> StreamPoller:
     slept = sleeps if sleeps is not None else []
 
     async def sleep(seconds: float) -> None:
@@ -89,8 +85,8 @@ def make_poller(
         if len(slept) == rounds:
             raise Ended
 
-    return OrderPoller(
-        PLAN,
+    return StreamPoller(
+        plan,
         marketplace,
         cast("DurablePublisher", kept or Kept()),
         engine,
@@ -101,7 +97,9 @@ def make_poller(
 
 
 async def cursor(engine: AsyncEngine) -> datetime | None:
-    found: datetime | None = await value(engine, "SELECT position FROM cursors WHERE account = 'main'")
+    found: datetime | None = await value(
+        engine, "SELECT position FROM cursors WHERE account = 'main' AND stream = 'orders'"
+    )
     return found
 
 
@@ -113,11 +111,14 @@ def seen(kept: Kept) -> set[str]:
     return {fact.key.order_id for fact in kept.facts}
 
 
-async def test_the_first_window_goes_back_as_far_as_the_account_says(engine: AsyncEngine) -> None:
+async def test_the_first_window_is_the_news_and_the_past_comes_after_it(engine: AsyncEngine) -> None:
     marketplace = ListingMarketplace()
-    assert await make_poller(marketplace, engine).poll_once() == 0
-    assert marketplace.asked == [(NOW - 3_600_000, NOW, 1)]
+    poller = make_poller(marketplace, engine, plan=WITH_PAST)
+    assert await poller.poll_once() == 0
+    day = 86_400_000
+    assert marketplace.asked == [(NOW - 300_000, NOW, 1), (NOW - 10 * day, NOW - 9 * day, 1)]
     assert await cursor(engine) == to_datetime(NOW)
+    assert poller.is_behind
 
 
 async def test_each_window_overlaps_the_one_before(engine: AsyncEngine) -> None:
@@ -198,12 +199,16 @@ async def test_a_poison_row_of_two_windows_is_one_dead_letter(engine: AsyncEngin
 async def test_a_walk_that_fails_on_any_page_is_begun_again_from_the_same_place(
     engine: AsyncEngine, failing_page: int
 ) -> None:
-    marketplace, kept = ListingMarketplace(orders(8)), Kept()
+    marketplace, kept, clock = ListingMarketplace(), Kept(), Clock()
+    clock.now -= 60_000
+    poller = make_poller(marketplace, engine, kept=kept, clock=clock)
+    await poller.poll_once()
+    clock.now += 60_000
+    marketplace.modified = orders(8)
     marketplace.fails_on[failing_page] = RetryableError("HTTP 502")
-    poller = make_poller(marketplace, engine, kept=kept)
     with pytest.raises(RetryableError):
         await poller.poll_once()
-    assert await cursor(engine) is None
+    assert await cursor(engine) == to_datetime(NOW - 60_000)
     marketplace.fails_on.clear()
     await poller.poll_once()
     assert seen(kept) == set(marketplace.modified)
@@ -217,9 +222,12 @@ async def test_rows_that_could_not_be_made_durable_do_not_move_the_cursor(engine
                 raise NOT_DURABLE
             await super().publish(event)
 
+    clock = Clock()
+    clock.now -= 60_000
+    await make_poller(ListingMarketplace(), engine, clock=clock).poll_once()
     with pytest.raises(type(NOT_DURABLE)):
         await make_poller(ListingMarketplace(orders(8)), engine, kept=FailsLate()).poll_once()
-    assert await cursor(engine) is None
+    assert await cursor(engine) == to_datetime(NOW - 60_000)
 
 
 @pytest.fixture
@@ -248,7 +256,7 @@ async def test_another_account_is_not_in_the_way(engine: AsyncEngine, other_proc
     while not busy.asked:  # noqa: ASYNC110 - it is under way once it has asked
         await asyncio.sleep(0.005)
     other = make_poller(ListingMarketplace(), other_process)
-    other._plan = PollPlan("other", 60, 300, 3_600)
+    other.account = "other"
     assert await other.poll_once() == 0
     assert busy.gate is not None
     busy.gate.set()
@@ -291,7 +299,7 @@ async def pauses(engine: AsyncEngine, failures: list[Exception | None], kept: Ke
     beats: list[int] = []
     with pytest.raises(Ended):
         await poller.run(lambda: beats.append(1))
-    assert len(beats) == len(failures), "a failing poller is no stalled loop"
+    assert len(beats) >= len(failures), "a failing poller is no stalled loop"
     assert all(0.9 <= seconds / PLAN.interval_s / round(seconds / PLAN.interval_s) <= 1.1 for seconds in sleeps)
     return [float(round(seconds / PLAN.interval_s)) for seconds in sleeps]
 
@@ -317,3 +325,114 @@ async def test_progress_is_how_far_the_list_was_read(engine: AsyncEngine) -> Non
     position = REGISTRY.get_sample_value("ordersync_poll_position_timestamp_seconds", labels)
     assert position == NOW / 1000
     assert datetime.fromtimestamp(position, UTC) == await cursor(engine)
+
+
+async def test_what_changes_while_the_first_poll_fails_is_not_lost(engine: AsyncEngine) -> None:
+    """The outage is longer than the overlap: what changed in it is neither past nor, by the clock alone, news."""
+    marketplace, kept, clock = ListingMarketplace(fails_on={1: RetryableError("HTTP 502")}), Kept(), Clock()
+    poller = make_poller(marketplace, engine, kept=kept, clock=clock)
+    with pytest.raises(RetryableError):
+        await poller.poll_once()
+    marketplace.fails_on.clear()
+    marketplace.modified = {"meanwhile": NOW + 60_000}
+    clock.now += 3_600_000
+    assert await poller.poll_once() == 1
+    assert seen(kept) == {"meanwhile"}
+
+
+async def test_after_a_long_outage_windows_are_caught_up_one_by_one(engine: AsyncEngine) -> None:
+    marketplace, kept, clock = ListingMarketplace(), Kept(), Clock()
+    poller = make_poller(marketplace, engine, kept=kept, clock=clock)
+    await poller.poll_once()
+    clock.now += 3 * 86_400_000
+    marketplace.modified = {f"order{hour}": NOW + hour * 3_600_000 for hour in range(1, 70)}
+    marketplace.fails_on[7] = RetryableError("HTTP 502")  # no window has seven pages of three in it, but one has more
+    marketplace.asked.clear()
+    with pytest.raises(RetryableError):
+        await poller.poll_once()
+    assert all(until - since <= 86_400_000 for since, until, _ in marketplace.asked)
+    marketplace.fails_on.clear()
+    await poller.poll_once()
+    assert seen(kept) == set(marketplace.modified)
+    assert await cursor(engine) == to_datetime(clock.now)
+
+
+async def test_a_window_with_too_many_pages_is_halved(engine: AsyncEngine) -> None:
+    marketplace, kept = ListingMarketplace(orders(3 * PAGE_SIZE * MAX_PAGES_PER_WINDOW, every=150)), Kept()
+    assert (await make_poller(marketplace, engine, kept=kept).poll_once() or 0) >= len(marketplace.modified)
+    assert seen(kept) == set(marketplace.modified)
+    assert max(page for _, _, page in marketplace.asked) <= MAX_PAGES_PER_WINDOW
+
+
+async def test_a_backfill_goes_on_where_a_killed_one_stopped(engine: AsyncEngine) -> None:
+    marketplace, kept, clock = ListingMarketplace(orders(100, every=8_000_003)), Kept(), Clock()
+    sleeps: list[float] = []
+    poller = make_poller(marketplace, engine, kept=kept, plan=WITH_PAST, clock=clock, sleeps=sleeps, rounds=4)
+    with pytest.raises(Ended):  # four slices, then the process dies
+        await poller.run()
+    assert all(seconds <= BACKFILL_PAUSE_S * 1.1 for seconds in sleeps), "not the interval's pauses"
+    half = len(seen(kept))
+    marketplace.asked.clear()
+    successor = make_poller(marketplace, engine, kept=kept, plan=WITH_PAST, clock=clock)
+    while successor.is_behind or not marketplace.asked:
+        clock.now += 1_000
+        await successor.poll_once()
+    past = [since for since, until, _ in marketplace.asked if until < NOW - 300_000]
+    assert min(past) == NOW - 6 * 86_400_000, "nothing that was finished is read again"
+    assert 0 < half < 100
+    assert seen(kept) == set(marketplace.modified)
+    rows_found = await value(engine, "SELECT rows FROM cursors WHERE stream = 'orders/backfill'")
+    assert rows_found == 100
+
+
+async def test_the_newest_changes_do_not_wait_for_the_past(engine: AsyncEngine) -> None:
+    marketplace, kept, clock = ListingMarketplace(orders(50, every=8_000_000)), Kept(), Clock()
+    poller = make_poller(marketplace, engine, kept=kept, plan=WITH_PAST, clock=clock)
+    await poller.poll_once()
+    marketplace.modified["brand-new"] = NOW + 500
+    clock.now += 1_000
+    await poller.poll_once()
+    assert poller.is_behind
+    assert "brand-new" in seen(kept)
+
+
+async def test_a_hundred_thousand_orders_of_the_past_are_all_found(engine: AsyncEngine) -> None:
+    count = 100_000
+    marketplace, clock = LargePast(count), Clock()
+    kept = Counting()
+    poller = make_poller(marketplace, engine, kept=kept, plan=WITH_PAST, clock=clock)
+    await poller.poll_once()
+    while poller.is_behind:
+        await poller.poll_once()
+    assert kept.ids == set(range(count))
+    assert marketplace.most_pages <= MAX_PAGES_PER_WINDOW
+
+
+class Counting(Kept):
+    """Keeps ids alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: set[int] = set()
+
+    async def publish(self, event: Event) -> None:
+        self.ids.add(int(event.key.rpartition("/")[2]))
+
+
+class LargePast(ListingMarketplace):
+    """Orders spread evenly over ten days, made when they are asked for; twenty on a page."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+        self.most_pages = 0
+        self.every = 10 * 86_400_000 // count
+
+    async def list_modified(self, _stream: Stream, since: Millis, until: Millis, page: int) -> ListPage:
+        first = max(0, -(-(since - (NOW - 10 * 86_400_000)) // self.every))
+        last = min(self.count, (until - (NOW - 10 * 86_400_000)) // self.every + 1)
+        pages = max(1, -(-(last - first) // 20))
+        numbers = range(first, last)[(page - 1) * 20 : page * 20]
+        if page > 1:
+            self.most_pages = max(self.most_pages, page)
+        return ListPage(tuple(self._fact(str(number), NOW) for number in numbers), (), pages)

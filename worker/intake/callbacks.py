@@ -22,7 +22,8 @@ from worker.domain.clock import Clock
 from worker.domain.facts import Fact
 from worker.intake.doors import Door, Refusal
 from worker.intake.metrics import CALLBACK_SECONDS, CALLBACKS
-from worker.marketplaces.pandapon.callbacks import MalformedError, NotUnderstoodError, parse
+from worker.marketplaces.events import MalformedError, NotUnderstoodError
+from worker.marketplaces.pandapon.callbacks import parse
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Coroutine[Any, Any, MutableMapping[str, Any]]]
@@ -76,14 +77,14 @@ class CallbackApp:
         limits: Limits,
         *,
         monotonic: Callable[[], float],
-        parser: Parser = parse,
+        parsers: Mapping[str, Parser] | None = None,
     ) -> None:
         self._doors = doors
         self._publisher = publisher
         self._clock = clock
         self._limits = limits
         self._monotonic = monotonic
-        self._parser = parser
+        self._parsers = dict(parsers or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request below `/callbacks/`."""
@@ -119,7 +120,7 @@ class CallbackApp:
             raise _RefusedError(405, "wrong_method", "send callbacks with POST")
         headers = dict(scope["headers"])
         body = await self._body(headers, receive)
-        refusal = door.check_signature(headers, self._clock.now_ms())
+        refusal = door.check_signature(headers, body, self._clock.now_ms())
         if refusal is not None:
             raise _refused(refusal)
         if not body:
@@ -163,7 +164,7 @@ class CallbackApp:
         received_at = self._clock.now_ms()
         events: list[Event]
         try:
-            events = [fact_event(fact) for fact in self._parser(account, body, received_at)]
+            events = [fact_event(fact) for fact in self._parsers.get(account, parse)(account, body, received_at)]
             outcome = "accepted"
         except MalformedError as error:
             raise _RefusedError(400, "not_json", "the body is not JSON") from error

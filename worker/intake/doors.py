@@ -7,7 +7,9 @@ import ipaddress
 from collections.abc import Mapping
 from enum import StrEnum
 
+from worker.catalogue.operation import Dialect
 from worker.domain.clock import Millis
+from worker.marketplaces.alibaba1688.callbacks import verify as push_is_signed
 from worker.marketplaces.pandapon.signing import TIMESTAMP_WINDOW_MS, signature_matches
 from worker.marketplaces.values import instant
 
@@ -47,6 +49,7 @@ class Door:
         access_key: str = "",
         access_secret: str = "",
         networks: tuple[str, ...] = (),
+        dialect: Dialect = Dialect.PANDAPON,
     ) -> None:
         if kind is DoorKind.TOKEN and not token:
             raise ValueError(f"the door of {account} asks for a token and has none: everybody would have the key")
@@ -57,6 +60,7 @@ class Door:
         self._token = token.encode()
         self._access_key = access_key
         self._access_secret = access_secret
+        self._dialect = dialect
         self._networks: tuple[Network, ...] = tuple(ipaddress.ip_network(net, strict=False) for net in networks)
 
     def check_address(self, token: str | None, client_host: str | None) -> Refusal | None:
@@ -73,13 +77,18 @@ class Door:
             return Refusal.FOREIGN_NETWORK
         return None
 
-    def check_signature(self, headers: Mapping[bytes, bytes], now: Millis) -> Refusal | None:
-        """Check the inferred five-header signature, where this door asks for it.
+    def check_signature(self, headers: Mapping[bytes, bytes], body: bytes, now: Millis) -> Refusal | None:
+        """Check the dialect's signature.
 
-        A door that trusts this machine alone does not trust a proxy on it, which speaks for anybody.
+        The 1688 open platform signs every push (documented), so it is always checked there, whatever else the door asks
+        for. PandaPon's five headers are inferred, and checked where the door asks for them. A door that trusts this
+        machine alone does not trust a proxy on it, which speaks for anybody.
         """
-        if self._kind is DoorKind.NONE and not _FORWARDED.isdisjoint(headers):
-            return Refusal.FOREIGN_NETWORK
+        if self._kind is DoorKind.NONE:
+            return None if _FORWARDED.isdisjoint(headers) else Refusal.FOREIGN_NETWORK
+        if self._dialect is Dialect.ALIBABA1688:
+            # An empty body says nothing and is kept nowhere: somebody looks whether the address answers.
+            return None if not body or push_is_signed(body, self._access_secret) else Refusal.BAD_SIGNATURE
         if self._kind is not DoorKind.SIGNATURE:
             return None
         given = {name: _header(headers, name) for name in (b"access-key", b"timestamp", b"nonce-str", b"signature")}

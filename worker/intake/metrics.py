@@ -27,3 +27,8 @@ POLL_PROGRESS = Gauge(
     "Up to when the stream has been read. Falling behind the clock: changes without a callback arrive late.",
     ["account", "stream"],
 )
+BACKFILL_LEFT = Gauge(
+    "ordersync_backfill_left_seconds",
+    "How much of the past is still to be read, in seconds of modification time. Not falling: it stands still.",
+    ["account", "stream"],
+)

@@ -1,0 +1,116 @@
+"""What all pollers share: one per account and stream, a loop that failures slow down and never end, durable facts."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from worker.broker.durable import DurablePublisher, NotDurableError
+from worker.broker.envelope import Unrecognised, fact_event, unrecognised_event
+from worker.domain.clock import Millis
+from worker.domain.facts import Fact
+from worker.intake.metrics import POLL_FAILURES
+from worker.marketplaces.port import MarketplaceError, Stream, ThrottledError
+from worker.storage import cursor_store
+
+THROTTLED_FACTOR = 4.0
+FAILURE_FACTOR_MAX = 8.0
+BACKFILL_PAUSE_S = 1.0
+"""Between two slices of a backfill, in which the newest changes are read as well."""
+PUBLISHED_AT_ONCE = 50
+_log = structlog.get_logger()
+
+
+class Poller(Protocol):
+    """Polls one stream of one account."""
+
+    @property
+    def account(self) -> str: ...  # noqa: D102
+    @property
+    def stream(self) -> Stream: ...  # noqa: D102
+    @property
+    def interval_s(self) -> float: ...  # noqa: D102
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether there is more to read at once, not only after the interval."""
+        ...
+
+    async def poll_once(self) -> int | None:
+        """Read what there is; return the number of rows, None if another process polls this stream."""
+        ...
+
+
+async def keep_polling(
+    poller: Poller,
+    progress: Callable[[], None],
+    *,
+    sleep: Callable[[float], Awaitable[None]],
+    jitter: random.Random,
+) -> None:
+    """Poll until cancelled; failures widen the pause, they never end the loop."""
+    factor = 1.0
+    while True:
+        try:
+            await poller.poll_once()
+            factor = 1.0
+        except ThrottledError as error:
+            factor = THROTTLED_FACTOR
+            _failed(poller, error)
+        except (MarketplaceError, NotDurableError, OSError) as error:
+            factor = min(FAILURE_FACTOR_MAX, factor * 2)
+            _failed(poller, error)
+        progress()
+        pause = min(BACKFILL_PAUSE_S, poller.interval_s) if poller.is_behind and factor == 1.0 else poller.interval_s
+        await sleep(pause * factor * jitter.uniform(0.9, 1.1))
+
+
+@asynccontextmanager
+async def only_poller(engine: AsyncEngine, account: str, stream: Stream) -> AsyncIterator[bool]:
+    """Hold the stream's lock for the block; False if another process holds it."""
+    async with engine.connect() as lock:
+        await lock.execution_options(isolation_level="AUTOCOMMIT")
+        ours = await cursor_store.try_lock(lock, account, stream)
+        try:
+            yield ours
+        finally:
+            if ours:
+                await cursor_store.unlock(lock, account, stream)
+
+
+async def publish(
+    publisher: DurablePublisher,
+    account: str,
+    facts: Iterable[Fact],
+    unreadable: Iterable[tuple[str, bytes]],
+    now: Millis,
+) -> None:
+    """Make rows durable, the unreadable ones as dead letters. Raises NotDurableError; then the rows are read again."""
+    events = [fact_event(fact) for fact in facts]
+    for reason, row in unreadable:
+        event_id = hashlib.sha256(account.encode() + b"\0" + row).hexdigest()[:32]
+        events.append(unrecognised_event(Unrecognised(account, f"list row: {reason}", row, now), event_id))
+    for first in range(0, len(events), PUBLISHED_AT_ONCE):
+        part = events[first : first + PUBLISHED_AT_ONCE]
+        ends = await asyncio.gather(*(publisher.publish(event) for event in part), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+
+
+def _failed(poller: Poller, error: Exception) -> None:
+    POLL_FAILURES.labels(poller.account, poller.stream, type(error).__name__).inc()
+    _log.warning(
+        "poll failed",
+        account=poller.account,
+        stream=poller.stream,
+        error=type(error).__name__,
+        reason=str(error)[:300],
+    )
