@@ -196,6 +196,14 @@ def test_taobao_is_not_paid_yet() -> None:
     assert wanted_follow_ups(order, POLICY) == ()
 
 
+def test_taobao_is_not_paid_even_where_its_orders_can_be_read() -> None:
+    order = told(msgspec.structs.replace(read("WAIT_BUYER_PAY", 0), key=TAOBAO_KEY))
+    both = msgspec.structs.replace(POLICY, platforms=frozenset(Platform))
+    assert order.view.status is OrderStatus.AWAITING_PAYMENT
+    assert wanted_follow_ups(order, both) == ()
+
+
+
 @settings(max_examples=120, deadline=None)
 @given(st.lists(facts, max_size=10))
 def test_no_payment_is_ever_wanted_or_made_on_unconfirmed_data(history: list[Fact]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.bare_marketplace import BareMarketplace
 from tests.reconcile.stage import PAYING, StoredRecord, make_reconciler, order
 from tests.storage.database import execute, rows, value
 from worker.broker.durable import DurablePublisher
@@ -20,13 +21,14 @@ from worker.broker.producer import KafkaLink
 from worker.broker.topics import TopicNames
 from worker.domain.clock import SECOND, Millis, SystemClock
 from worker.domain.facts import Amounts, Fact, Lifecycle, Snapshot, Source, StatusSeen
+from worker.domain.identity import Platform
 from worker.domain.policy import Effect, Policy
 from worker.followups.executor import LEASE_S, Executor
 from worker.followups.pay import Pay
 from worker.followups.recovery import Recovery
 from worker.followups.refresh import Refresh
 from worker.intake.spool import PostgresSpool
-from worker.marketplaces.port import ListPage, PayAnswer, PayOutcome
+from worker.marketplaces.port import PayAnswer, PayOutcome
 from worker.storage import follow_up_claims, spool_store
 from worker.storage.engine import transaction
 from worker.storage.follow_up_claims import Claim
@@ -54,7 +56,7 @@ def answering(answer: PayAnswer | BaseException) -> PayCall:
 
 
 @dataclass
-class FakeMarketplace:
+class FakeMarketplace(BareMarketplace):
     """Shows orders as the test tells it to, and counts the calls that would move money."""
 
     clock: SystemClock = field(default_factory=SystemClock)
@@ -69,22 +71,16 @@ class FakeMarketplace:
         modified_at = self.clock.now_ms() - older_s * SECOND
         self.shown[order_id] = Snapshot(Lifecycle(word, modified_at=modified_at, paid=paid), Amounts(total))
 
-    async def read_order(self, order_id: str, source: Source) -> Fact:
+    async def read_order(self, _platform: Platform, order_id: str, source: Source) -> Fact:
         asked_at = self.clock.now_ms()
         self.reads += 1
         if self.read_failures:
             raise self.read_failures.pop(0)
         return Fact(order(order_id), source, self.shown[order_id], observed_at=asked_at)
 
-    async def list_modified(self, since: Millis, until: Millis, page: int) -> ListPage:
-        raise NotImplementedError
-
-    async def pay(self, order_id: str) -> PayAnswer:
+    async def pay(self, _platform: Platform, order_id: str, _amount: int) -> PayAnswer:
         self.calls.append(order_id)
         return await self.pay_call(order_id)
-
-    async def close(self) -> None:
-        pass
 
 
 class WatchedSpool:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.followups.stage import LINK, NEEDS_PERSON, PAID, FakeMarketplace, Stage, answering
 from tests.storage.database import rows, value
 from worker.domain.facts import Fact, Source
+from worker.domain.identity import Platform
 from worker.domain.policy import Policy
 from worker.followups.pay import SEND_WITHIN_S
 from worker.marketplaces.port import NotSentError, PayAnswer, RetryableError
@@ -125,7 +126,7 @@ async def test_a_held_payment_is_not_forgotten_when_the_price_fell_during_the_re
 
     async def price_falls() -> None:
         stage.market.show("1", "waitbuyerpay", 10_000)
-        await stage.tell(await stage.market.read_order("1", Source.RESPONSE))
+        await stage.tell(await stage.market.read_order(Platform.ALIBABA_1688, "1", Source.RESPONSE))
 
     stage.spool.after_put = price_falls
     await stage.pay_due()
@@ -287,9 +288,9 @@ async def test_payments_of_several_orders_do_not_wait_for_each_other(stage: Stag
 async def test_a_marketplace_that_answers_about_another_order_is_not_believed(stage: Stage) -> None:
     await stage.unpaid_order()
     await stage.unpaid_order("2")
-    other = await stage.market.read_order("2", Source.RESPONSE)
+    other = await stage.market.read_order(Platform.ALIBABA_1688, "2", Source.RESPONSE)
 
-    async def wrong(_order_id: str, _source: Source) -> Fact:
+    async def wrong(_platform: Platform, _order_id: str, _source: Source) -> Fact:
         return other
 
     stage.market.read_order = wrong  # type: ignore[assignment,method-assign]  # the answer of another order

@@ -7,6 +7,7 @@ from tests.followups.stage import Stage
 from tests.storage.database import execute, rows
 from worker.domain.clock import to_datetime
 from worker.domain.facts import Fact, Source
+from worker.domain.identity import Platform
 from worker.domain.policy import Effect
 from worker.followups.refresh import ALERT_AFTER_FAILURES, GIVE_UP_AFTER_REFUSALS
 from worker.marketplaces.port import MarketplaceError, RejectedError, RetryableError, ThrottledError
@@ -121,7 +122,7 @@ async def test_an_executor_leaves_other_accounts_and_the_future_alone(stage: Sta
 
 async def test_facts_of_a_read_are_timed_at_the_question(stage: Stage) -> None:
     before = stage.clock.now_ms()
-    fact: Fact = await stage.market.read_order("1", Source.RESPONSE)
+    fact: Fact = await stage.market.read_order(Platform.ALIBABA_1688, "1", Source.RESPONSE)
     assert before <= fact.observed_at <= stage.clock.now_ms()
     await stage.read_due()
     done = await refresh(stage)

@@ -12,7 +12,7 @@ from worker.domain.effects import READ_TRANSITIONS, TRANSITIONS, EffectState
 from worker.domain.policy import Effect
 from worker.storage.engine import transaction
 
-STEPS = {Effect.PAY: TRANSITIONS, Effect.REFRESH: READ_TRANSITIONS}
+STEPS = {Effect.PAY: TRANSITIONS, Effect.REFRESH: READ_TRANSITIONS, Effect.FIND_SUBSTITUTES: READ_TRANSITIONS}
 _INSERT = text(
     "INSERT INTO follow_ups (order_ref, account, effect, purpose, state)"
     " VALUES (:ref, 'main', :effect, :purpose, :state) RETURNING id"

@@ -27,6 +27,8 @@ class AlertKind(StrEnum):
     REFRESH_FAILING = "refresh_failing"
     DEAD_LETTERS = "dead_letters"
     CONSUMPTION_STOPPED = "consumption_stopped"
+    DRIFT = "drift"
+    SUBSTITUTES_FOUND = "substitutes_found"
 
 
 class Severity(StrEnum):
@@ -96,6 +98,30 @@ def _short(text: str) -> str:
     if len(text) <= _MAX_NAMED and text.isprintable():
         return text
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def drift_alert(key: OrderKey, before: Any, after: Any) -> Alert:
+    """Return the alert for amounts that changed without a callback or a list having told: only a sweep found it."""
+    return Alert(
+        f"{AlertKind.DRIFT}:{key}",
+        AlertKind.DRIFT,
+        Severity.WARNING,
+        f"Amounts of order {key} changed, and nothing but the sweep noticed",
+        key,
+        {"before": before, "after": after},
+    )
+
+
+def substitutes_alert(key: OrderKey, line_id: str, offers: list[dict[str, Any]]) -> Alert:
+    """Return the alert that names articles which could stand in for a line's."""
+    return Alert(
+        f"{AlertKind.SUBSTITUTES_FOUND}:{key}:{_short(line_id)}",
+        AlertKind.SUBSTITUTES_FOUND,
+        Severity.INFO,
+        f"{len(offers)} articles could stand in for line {line_id[:80]} of order {key}",
+        key,
+        {"line_id": line_id, "offers": offers},
+    )
 
 
 def correction_alert(key: OrderKey, before: str, after: str) -> Alert:

@@ -72,6 +72,7 @@ class Hinted(msgspec.Struct, Generic[T], frozen=True):
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """All that the order's facts amount to.
 
+    `refund_details`: of each refund the latest hint that names its amount, which most hints and snapshots do not.
     `status_hints`: rung or unknown raw word → its latest stamp. `listed_at`: the greatest modification time seen in a
     list. `asked_at`: when the latest read of the order was asked, be its answer the best or not. `first_total` is the
     earliest total heard of and `first_read_total` the earliest one read: the baseline of the price guard where nobody
@@ -88,6 +89,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     status_hints: dict[str, Stamp] = {}
     price_hint: Hinted[Amounts] | None = None
     refund_hints: dict[str, Hinted[RefundSeen]] = {}
+    refund_details: dict[str, Hinted[RefundSeen]] = {}
     nudge: Stamp | None = None
     listed_at: Millis | None = None
     asked_at: Millis | None = None
@@ -138,11 +140,21 @@ def _absorb_status(evidence: Evidence, content: StatusSeen, fact: Fact, stamp: S
 
 
 def _absorb_refund(evidence: Evidence, content: RefundSeen, stamp: Stamp) -> Evidence:
-    best = _latest_hint(evidence.refund_hints.get(content.refund_id), Hinted(stamp, content))
-    hints = evidence.refund_hints | {content.refund_id: best}
+    hint = Hinted(stamp, content)
+    details = evidence.refund_details
+    if content.amount is not None:
+        details = _with_hint(details, hint)
+    return msgspec.structs.replace(
+        evidence, refund_hints=_with_hint(evidence.refund_hints, hint), refund_details=details
+    )
+
+
+def _with_hint(known: dict[str, Hinted[RefundSeen]], hint: Hinted[RefundSeen]) -> dict[str, Hinted[RefundSeen]]:
+    refund_id = hint.value.refund_id
+    hints = known | {refund_id: _latest_hint(known.get(refund_id), hint)}
     if len(hints) > MAX_HINTED_REFUNDS:
-        del hints[min(hints, key=lambda refund_id: hints[refund_id].stamp)]
-    return msgspec.structs.replace(evidence, refund_hints=hints)
+        del hints[min(hints, key=lambda one: hints[one].stamp)]
+    return hints
 
 
 def _absorb_snapshot(evidence: Evidence, content: Snapshot, fact: Fact, fact_id: str) -> Evidence:

@@ -26,6 +26,8 @@ class Source(StrEnum):
     POLL = "poll"
     RESPONSE = "response"
     OPERATOR = "operator"
+    SWEEP = "sweep"
+    """A read that nothing but the order's age asked for: what it changes is drift."""
 
 
 class Amounts(msgspec.Struct, frozen=True):
@@ -68,13 +70,18 @@ class Parcel(msgspec.Struct, frozen=True):
 
 
 class RefundSeen(msgspec.Struct, frozen=True, tag="refund"):
-    """A refund as somebody mentioned it. `amount` in minor units, None when not said."""
+    """A refund as somebody mentioned it.
+
+    `amount` in minor units, None when not said. `reason` came later and is left out where it is not said: what had no
+    reason keeps the id that it always had.
+    """
 
     refund_id: str
     word: str | None = None
     action: str | None = None
     amount: int | None = None
     line_ids: tuple[str, ...] = ()
+    reason: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Lifecycle(msgspec.Struct, frozen=True):

@@ -27,13 +27,16 @@ class Policy(msgspec.Struct, frozen=True):
     auto_pay_limit: int = 0
     price_tolerance: Decimal = Decimal(0)
     platforms: frozenset[Platform] = frozenset({Platform.ALIBABA_1688})
+    find_substitutes: bool = False
 
 
 class Effect(StrEnum):
-    """What we do at a marketplace. `refresh` is a safe read, `pay` moves money."""
+    """What we do at a marketplace. `refresh` and `find_substitutes` are safe reads, `pay` moves money."""
 
     REFRESH = "refresh"
     PAY = "pay"
+    FIND_SUBSTITUTES = "find_substitutes"
+    """Look for articles that could stand in for a line's; the purpose is the line's id."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -67,6 +70,10 @@ class PaymentDecision(msgspec.Struct, frozen=True):
     amount: int | None = None
 
 
+MAX_SEARCHES = 10
+"""Lines of one order that substitutes are looked for."""
+_LACK_OF_GOODS = ("sellerGoodsLack", "缺货", "无货", "out of stock")
+"""Close reasons (documented upstream) and words of refund reasons (inferred) that tell of goods that do not come."""
 SYNC = "sync"
 FULL_PAYMENT = "full"
 
@@ -87,7 +94,7 @@ def price_hold(total: int, baseline: int | None, policy: Policy) -> str | None:
         return f"the total of {yuan_text(total)} CNY is not payable"
     if total > policy.auto_pay_limit:
         return f"the total of {yuan_text(total)} CNY is above the limit of {yuan_text(policy.auto_pay_limit)} CNY"
-    if baseline is not None and Decimal(total) > Decimal(baseline) * (1 + policy.price_tolerance):
+    if baseline is not None and _is_beyond(total, baseline, policy):
         return (
             f"the total rose from {yuan_text(baseline)} to {yuan_text(total)} CNY, "
             f"more than the tolerance of {policy.price_tolerance * 100:f} %"
@@ -122,6 +129,45 @@ def wanted_follow_ups(order: Order, policy: Policy) -> tuple[Wanted, ...]:
         return ()
     if view.refresh_after is not None:
         return (Wanted(Effect.REFRESH, SYNC, not_before=view.refresh_after),)
+    return (*_wanted_payments(order, policy), *_wanted_searches(order, policy))
+
+
+def lacks_goods(order: Order) -> bool:
+    """Tell whether the seller is known not to deliver: it closed the order, or a refund was made, for lack of goods."""
+    view = order.view
+    reasons = [view.lifecycle.close_reason if view.lifecycle else None, *(refund.reason for refund in view.refunds)]
+    return any(word in reason for reason in reasons if reason is not None for word in _LACK_OF_GOODS)
+
+
+def _wanted_searches(order: Order, policy: Policy) -> tuple[Wanted, ...]:
+    """Return a search per line with a picture, for orders whose goods do not come or have become too dear."""
+    if not policy.find_substitutes:
+        return ()
+    view = order.view
+    closed = view.status is OrderStatus.CLOSED and lacks_goods(order)
+    dear = view.status is OrderStatus.AWAITING_PAYMENT and price_rose(order, policy)
+    if not (closed or dear):
+        return ()
+    lines = [line for line in view.lines if line.image_url][:MAX_SEARCHES]
+    return tuple(Wanted(Effect.FIND_SUBSTITUTES, line.line_id) for line in lines)
+
+
+def price_rose(order: Order, policy: Policy) -> bool:
+    """Tell whether the total rose beyond the tolerance, whatever the limit says."""
+    baseline, amounts = baseline_total(order), order.view.amounts
+    return baseline is not None and amounts is not None and _is_beyond(amounts.total, baseline, policy)
+
+
+def _is_beyond(total: int, baseline: int, policy: Policy) -> bool:
+    return Decimal(total) > Decimal(baseline) * (1 + policy.price_tolerance)
+
+
+def _wanted_payments(order: Order, policy: Policy) -> tuple[Wanted, ...]:
+    view = order.view
+    if order.key.platform is not Platform.ALIBABA_1688:
+        # Taobao's callbacks and lists name an order by different ids, and nobody documents that they are one: the same
+        # order could stand here twice, and each would have a payment of its own.
+        return ()
     if not policy.auto_pay or view.status is not OrderStatus.AWAITING_PAYMENT or view.is_paid:
         return ()
     if view.amounts is None or not view.amounts_confirmed:

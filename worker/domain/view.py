@@ -32,6 +32,7 @@ class Refund(msgspec.Struct, frozen=True):
     amount: int | None
     line_ids: tuple[str, ...]
     confirmed: bool
+    reason: str | None = None
 
 
 class View(msgspec.Struct, frozen=True):
@@ -169,20 +170,25 @@ def _refunds(evidence: Evidence, skew: Millis) -> Iterator[Refund]:
     for refund_id in sorted(evidence.refunds.keys() | evidence.refund_hints.keys()):
         observed = evidence.refunds.get(refund_id)
         hint = evidence.refund_hints.get(refund_id)
+        detail = evidence.refund_details.get(refund_id)
+        told = [seen.value for seen in (observed, hint, detail) if seen is not None]
         if observed is not None and (hint is None or hint.stamp.at <= _horizon(observed, skew)):
-            yield _refund(observed.value, observed.value, confirmed=True)
+            yield _refund(observed.value, told, confirmed=True)
         elif hint is not None:
-            yield _refund(hint.value, observed.value if observed else hint.value, confirmed=False)
+            yield _refund(hint.value, told, confirmed=False)
 
 
-def _refund(latest: RefundSeen, base: RefundSeen, *, confirmed: bool) -> Refund:
+def _refund(latest: RefundSeen, told: list[RefundSeen], *, confirmed: bool) -> Refund:
+    """Return a refund in its latest state; what that does not say (most do not name an amount) is taken from others."""
+    told = [latest, *told]
     return Refund(
         refund_id=latest.refund_id,
         status=map_refund_word(latest.word),
         word=latest.word,
-        amount=latest.amount if latest.amount is not None else base.amount,
-        line_ids=latest.line_ids or base.line_ids,
+        amount=next((one.amount for one in told if one.amount is not None), None),
+        line_ids=next((one.line_ids for one in told if one.line_ids), ()),
         confirmed=confirmed,
+        reason=next((one.reason for one in told if isinstance(one.reason, str)), None),
     )
 
 

@@ -14,3 +14,9 @@ READ_SECONDS = Histogram(
     "ordersync_read_seconds", "Time of a fresh read of one order, retries included.", buckets=(0.05, 0.2, 0.5, 1, 3, 10)
 )
 EXPIRED = Counter("ordersync_expired_calls_total", "Calls whose worker died before it recorded the answer.")
+SWEPT = Counter("ordersync_swept_total", "Reads planned because an order had not been read for too long.", ["account"])
+SWEEP_OLDEST = Gauge(
+    "ordersync_oldest_read_seconds",
+    "Age of the longest unread order that is not over. Above a day: the sweep does not keep up.",
+    ["account"],
+)

@@ -92,7 +92,7 @@ class Pay:
 
     async def _decide(self, held: Claim) -> tuple[PaymentDecision, dict[str, Any]]:
         """Read the order afresh, publish what was read, and judge it together with everything known before."""
-        fact = await self._marketplace.read_order(held.key.order_id, Source.RESPONSE)
+        fact = await self._marketplace.read_order(held.key.platform, held.key.order_id, Source.RESPONSE)
         await self._publisher.publish(fact_event(fact))
         fact_id = fact.derive_id()
         known = Order.of(held.key, held.evidence, self._skew)
@@ -112,7 +112,7 @@ class Pay:
             await self._end(held, amount, None, "held up before the call; nothing was sent")
             return
         try:
-            answer = await self._marketplace.pay(held.key.order_id)
+            answer = await self._marketplace.pay(held.key.platform, held.key.order_id, amount)
         except NotSentError as error:
             await self._end(held, amount, None, f"nothing was sent: {error}")
             return

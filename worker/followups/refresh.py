@@ -15,10 +15,11 @@ from worker.domain.effects import EffectState
 from worker.domain.facts import Source
 from worker.followups.backoff import pause
 from worker.followups.metrics import FOLLOW_UPS, READ_SECONDS
-from worker.marketplaces.port import Marketplace, MarketplaceError, RejectedError
+from worker.marketplaces.port import Marketplace, MarketplaceError, RejectedError, UnsupportedError
 from worker.storage import alert_store, follow_up_claims
 from worker.storage.engine import transaction
 from worker.storage.follow_up_claims import Claim
+from worker.storage.sweep_store import SWEEP
 from worker.storage.wakeup import Work, notify
 
 ALERT_AFTER_FAILURES = 5
@@ -49,7 +50,8 @@ class Refresh:
         """Read one order."""
         try:
             with READ_SECONDS.time():
-                fact = await self._marketplace.read_order(held.key.order_id, Source.RESPONSE)
+                source = Source.SWEEP if held.purpose == SWEEP else Source.RESPONSE
+                fact = await self._marketplace.read_order(held.key.platform, held.key.order_id, source)
             await self._publisher.publish(fact_event(fact))
         except (MarketplaceError, NotDurableError) as error:
             await self._failed(held, error)
@@ -64,6 +66,7 @@ class Refresh:
     async def _failed(self, held: Claim, error: Exception) -> None:
         failures = held.failures + 1
         refused = isinstance(error, RejectedError) and failures >= GIVE_UP_AFTER_REFUSALS
+        refused = refused or isinstance(error, UnsupportedError)
         reason = f"{type(error).__name__}: {error}"[:500]
         _log.warning("read failed", order=str(held.key), reason=reason, failures=failures)
         due_at = to_datetime(self._clock.now_ms() + pause(held.failures, self._jitter))

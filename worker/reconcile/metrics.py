@@ -22,3 +22,8 @@ FRESHNESS = Gauge(
     "Age of the oldest fact in the last batch when it was committed. Rising: reconcile cannot keep up.",
 )
 LAST_COMMIT = Gauge("ordersync_reconcile_last_commit_timestamp_seconds", "When the last batch was committed.")
+DRIFT = Counter(
+    "ordersync_drift_total",
+    "Changes that only a sweep found. Rising: callbacks and lists do not tell what they should.",
+    ["account", "aspect"],
+)

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from worker.domain.alerts import Alert, correction_alert, order_alerts
+from worker.domain.alerts import Alert, correction_alert, drift_alert, order_alerts
 from worker.domain.changes import Change, ChangeType
 from worker.domain.clock import Millis, to_datetime
+from worker.domain.facts import Source
 from worker.domain.identity import OrderKey
 from worker.domain.policy import Effect, Policy, settlement, wanted_follow_ups
 from worker.domain.reducer import Order, Outcome, apply
@@ -53,12 +54,14 @@ class Writes(msgspec.Struct):
     outbox: list[tuple[Any, ...]] = []
     refreshes: list[tuple[int, str, datetime]] = []
     payments: list[tuple[int, str, str, int | None, str | None]] = []
+    searches: list[tuple[int, str, str]] = []
     settlements: list[tuple[int, bool]] = []
     alerts: list[Alert] = []
     condition_refs: list[int] = []
     final_refs: list[int] = []
     dead: list[DeadLetter] = []
     counts: dict[tuple[str, str], int] = {}
+    drift: dict[tuple[str, str], int] = {}
     oldest: Millis | None = None
 
 
@@ -99,6 +102,7 @@ def _touch(touched: dict[OrderKey, Touched], row: LockedOrder, skew: Millis) -> 
 def _apply_one(delivered: Delivered, state: Touched, writes: Writes, skew: Millis) -> None:
     fact, fact_id, record = delivered.fact, delivered.fact_id, delivered.record
     try:
+        was_known = state.order.evidence.lifecycle is not None
         applied = apply(state.order, fact, fact_id, skew)
         content = json_text(fact.content)
         changes = [_outbox_row(state, number, change, applied.order, fact_id) for number, change in
@@ -121,6 +125,19 @@ def _apply_one(delivered: Delivered, state: Touched, writes: Writes, skew: Milli
     for change in applied.changes:
         if change.type is ChangeType.STATUS_CORRECTED:
             writes.alerts.append(correction_alert(fact.key, str(change.before), str(change.after)))
+    if fact.source is Source.SWEEP and was_known:
+        _note_drift(fact.key, applied.changes, writes)
+
+
+def _note_drift(key: OrderKey, changes: tuple[Change, ...], writes: Writes) -> None:
+    """Count what nobody told and only a sweep found; a person is told where it is money."""
+    for change in changes:
+        if change.type is ChangeType.CONFIRMATION_CHANGED:
+            continue
+        name = (key.account, change.type.value.removesuffix("_changed"))
+        writes.drift[name] = writes.drift.get(name, 0) + 1
+        if change.type is ChangeType.AMOUNTS_CHANGED:
+            writes.alerts.append(drift_alert(key, change.before, change.after))
 
 
 def _outbox_row(state: Touched, number: int, change: Change, order: Order, fact_id: str) -> tuple[Any, ...]:
@@ -157,10 +174,13 @@ def _write_order(state: Touched, policy: Policy, writes: Writes) -> None:
         writes.refunds.rows += refund_rows(ref, order)
     account = order.key.account
     for wanted in wanted_follow_ups(order, policy):
-        if wanted.effect is Effect.REFRESH:
-            writes.refreshes.append((ref, account, to_datetime(wanted.not_before)))
-        else:
-            writes.payments.append((ref, account, wanted.purpose, wanted.amount, wanted.hold))
+        match wanted.effect:
+            case Effect.REFRESH:
+                writes.refreshes.append((ref, account, to_datetime(wanted.not_before)))
+            case Effect.PAY:
+                writes.payments.append((ref, account, wanted.purpose, wanted.amount, wanted.hold))
+            case Effect.FIND_SUBSTITUTES:
+                writes.searches.append((ref, account, wanted.purpose))
     settled = settlement(order)
     if settled is not None:
         writes.settlements.append((ref, settled))

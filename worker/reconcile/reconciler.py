@@ -127,6 +127,8 @@ class Reconciler:
             await notify(connection, Work.ALERTS)
 
     def _measure(self, writes: Writes) -> None:
+        for (account, aspect), count in writes.drift.items():
+            metrics.DRIFT.labels(account, aspect).inc(count)
         for (kind, outcome), count in writes.counts.items():
             metrics.FACTS.labels(kind, outcome).inc(count)
         for letter in writes.dead:
@@ -146,6 +148,7 @@ async def _write(connection: AsyncConnection, writes: Writes) -> None:
     await follow_up_wants.want_payments(connection, writes.payments)
     await follow_up_wants.settle_payments(connection, writes.settlements)
     await follow_up_wants.want_refreshes(connection, writes.refreshes)
+    await follow_up_wants.want_searches(connection, writes.searches)
     await batch_store.insert_outbox(connection, writes.outbox)
     await batch_store.insert_dead_letters(connection, [_dead_letter_row(letter) for letter in writes.dead])
     await _write_alerts(connection, writes)

@@ -36,7 +36,8 @@ _RESOLVE_CONDITIONS = text(
         UPDATE alerts SET resolved_at = now() WHERE resolved_at IS NULL AND (
             (order_ref = ANY(CAST(:refs AS bigint[])) AND kind = ANY(CAST(:kinds AS text[]))
                 AND cause <> ALL(CAST(:causes AS text[])))
-            OR (order_ref = ANY(CAST(:final_refs AS bigint[])) AND kind = '{AlertKind.STATUS_CORRECTED}'))
+            OR (order_ref = ANY(CAST(:final_refs AS bigint[]))
+                AND kind IN ('{AlertKind.STATUS_CORRECTED}', '{AlertKind.DRIFT}')))
         RETURNING id)
     {_NOTICE_RESOLVED}
     """  # noqa: S608 - names are ours
@@ -87,7 +88,7 @@ async def open_alerts(
 async def resolve_conditions(
     connection: AsyncConnection, refs: Collection[int], causes: Iterable[str], final_refs: Collection[int]
 ) -> None:
-    """Resolve the condition alerts of these orders whose cause no longer holds, and corrections of finished orders."""
+    """Resolve conditions of these orders that no longer hold, and corrections and drift of finished orders."""
     if refs:
         await connection.execute(
             _RESOLVE_CONDITIONS,

@@ -25,7 +25,7 @@ _CLAIM = text(
     UPDATE follow_ups f SET claim_token = gen_random_uuid(), updated_at = now(),
         claimed_until = now() + make_interval(secs => CAST(:lease_s AS double precision))
     FROM due, orders o WHERE f.id = due.id AND o.id = f.order_ref
-    RETURNING f.id, f.order_ref, CAST(f.claim_token AS text) AS token, f.failures, f.amount_minor, o.account,
+    RETURNING f.id, f.order_ref, f.purpose, CAST(f.claim_token AS text) AS token, f.failures, f.amount_minor, o.account,
         o.platform, o.order_id, CAST(o.evidence AS text) AS evidence
     """
 )
@@ -109,6 +109,7 @@ class Claim(msgspec.Struct, frozen=True):
 
     id: int
     order_ref: int
+    purpose: str
     token: str
     key: OrderKey
     failures: int
@@ -139,6 +140,7 @@ async def claim(
         Claim(
             id=row.id,
             order_ref=row.order_ref,
+            purpose=row.purpose,
             token=row.token,
             key=OrderKey(row.account, Platform(row.platform), row.order_id),
             failures=row.failures,

@@ -28,6 +28,15 @@ _WANT_REFRESHES = text(
     WHERE excluded.wanted_after > f.wanted_after
     """
 )
+_WANT_SEARCHES = text(
+    """
+    INSERT INTO follow_ups (order_ref, account, effect, purpose, wanted_after)
+    SELECT order_ref, account, 'find_substitutes', purpose, 'epoch'
+    FROM unnest(CAST(:order_ref AS bigint[]), CAST(:account AS text[]), CAST(:purpose AS text[]))
+        AS w(order_ref, account, purpose)
+    ON CONFLICT (order_ref, effect, purpose) DO NOTHING
+    """
+)
 _WANT_PAYMENTS = text(
     """
     INSERT INTO follow_ups AS f (order_ref, account, effect, purpose, state, amount_minor, reason)
@@ -67,6 +76,12 @@ async def want_refreshes(connection: AsyncConnection, rows: Sequence[tuple[int, 
     """Plan a read of each order (order_ref, account, asked after when), locked by order_ref as recovery does."""
     if rows:
         await connection.execute(_WANT_REFRESHES, as_params(("order_ref", "account", "wanted_after"), sorted(rows)))
+
+
+async def want_searches(connection: AsyncConnection, rows: Sequence[tuple[int, str, str]]) -> None:
+    """Plan a search for substitutes (order_ref, account, line id), once per line."""
+    if rows:
+        await connection.execute(_WANT_SEARCHES, as_params(("order_ref", "account", "purpose"), rows))
 
 
 async def want_payments(

@@ -275,11 +275,23 @@ alert_notices = Table(
     ),
 )
 
+rate_limits = Table(
+    "rate_limits",
+    metadata,
+    Column("key", Text, primary_key=True),
+    _instant("next_at", nullable=False),
+    _instant("paused_until"),
+    Column("pauses", Integer, nullable=False, server_default=text("0")),
+)
+
 cursors = Table(
     "cursors",
     metadata,
     Column("account", Text, primary_key=True),
     Column("stream", Text, primary_key=True),
     _instant("position", nullable=False),
+    # of a backfill: where it ends, and the rows that it brought so far
+    _instant("target"),
+    Column("rows", BigInteger, nullable=False, server_default=text("0")),
     _instant("updated_at", now=True),
 )
