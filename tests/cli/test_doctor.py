@@ -177,11 +177,11 @@ async def test_a_wrong_secret_is_found_by_a_signed_read(healthy: pytest.MonkeyPa
     assert "another-secret-5c" not in said.all
 
 
-async def test_an_account_whose_calls_are_not_built_yet_is_no_mistake(ordersync: Command) -> None:
+async def test_an_account_whose_lists_nobody_knows_is_no_mistake(ordersync: Command) -> None:
     write_accounts("https://www.xportcn.com/api", dialect="xport")
     verdict, text = lines(await examined(ordersync))["account main"]
     assert verdict == "ok"
-    assert "calls of dialect xport are not built yet" in text
+    assert "no list has a known path" in text
 
 
 def test_wrong_settings_are_listed_one_a_line_and_word_by_word(place: pytest.MonkeyPatch, ordersync: Command) -> None:

@@ -96,6 +96,46 @@ def alerts(*, resolve: str | None = None) -> None:
 
 
 @app.command
+def poll(*, account: str | None = None, once: bool = False) -> None:
+    """Poll every list of the accounts once and say what came of it; a running worker polls by itself.
+
+    Parameters
+    ----------
+    account
+        Only this account.
+    once
+        Required: polling for ever is what `ordersync run --role intake` does.
+    """
+    from worker.cli.poll import poll as run_poll
+
+    raise SystemExit(run_poll(account, once=once))
+
+
+@app.command
+def audit(
+    *, account: str | None = None, sample: int = 50, seed: int = 1, repair: bool = False, json: bool = False
+) -> None:
+    """Compare orders of the model with the marketplace, field by field; report the drift.
+
+    Parameters
+    ----------
+    account
+        Only this account.
+    sample
+        How many orders of each account; 0: all.
+    seed
+        Which ones: the same seed takes the same sample.
+    repair
+        Publish what was read, so that the model follows.
+    json
+        Print one JSON object instead of a table.
+    """
+    from worker.cli.audit import audit as run_audit
+
+    raise SystemExit(run_audit(account, sample=sample, seed=seed, repair=repair, as_json=json))
+
+
+@app.command
 def sandbox(options: Annotated[SandboxOptions, Parameter(name="*")] = _SANDBOX_DEFAULTS) -> None:
     """Run a twin of the PandaPon 1688 API that plays orders through their lives."""
     from worker.cli.sandbox import sandbox as run_sandbox
