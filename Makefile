@@ -77,6 +77,7 @@ check-migrations: ready ## Migrations can be undone, give up on locks, and lock 
 
 check-openapi: ready ## docs/openapi.json says what the read API is
 	@$(BIN)/python -m tools.check_openapi
+	@$(BIN)/python -m tools.check_operations
 
 check-compose: ready ## docker-compose.yml fits the Compose specification and our own rules
 	@$(BIN)/python -m tools.check_compose

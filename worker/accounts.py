@@ -23,6 +23,8 @@ from pydantic import (
     model_validator,
 )
 
+from worker.catalogue.operation import Dialect
+from worker.catalogue.tables import operations_of
 from worker.domain.identity import Platform, valid_account_name
 from worker.domain.money import MoneyError, fen_from_yuan
 from worker.domain.policy import Policy
@@ -34,7 +36,8 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _URL = re.compile(r"[!-~]+")  # printable ASCII without spaces: what may stand in a URL or a header as it is
 _TOKEN = re.compile(rf"[A-Za-z0-9._~-]{{{MIN_TOKEN_CHARS},}}")
 _EXPLAINED = {"missing": "is not set; it is required", "extra_forbidden": "there is no such key"}
-_KEPT_ELSEWHERE = ("access_secret", "callback_token")
+_PATH = re.compile(r"/[!-~]*")
+_KEPT_ELSEWHERE = ("access_secret", "callback_token", "access_token", "refresh_token")
 
 
 class ConfigurationError(Exception):
@@ -77,6 +80,16 @@ def _header_value(value: str) -> str:
     return value
 
 
+def _operation_paths(value: dict[str, str], dialect: str) -> Iterator[str]:
+    """Yield a line per entry that names no operation of the dialect, or gives no path."""
+    known = {operation.name for operation in operations_of(Dialect(dialect))}
+    for name, path in value.items():
+        if name not in known:
+            yield f"paths: {name!r} is no operation of {dialect}; expected a name of docs/operations-of-the-apis.md"
+        if not _PATH.fullmatch(path) or "?" in path or "#" in path:
+            yield f'paths: {name!r} expected a path such as "/v2/taobao/order/detail"'
+
+
 def _money(value: Any) -> int:
     if not isinstance(value, str):
         raise ValueError('expected an amount in quotes, such as "500.00" (a bare number is a float and may be inexact)')  # noqa: TRY004 - pydantic wants ValueError
@@ -111,6 +124,8 @@ class PolicyConfig(BaseModel):
     auto_pay: bool = False
     auto_pay_limit: Annotated[int, BeforeValidator(_money), Field(ge=0)] = 0
     price_tolerance: Annotated[Decimal, BeforeValidator(_share)] = Decimal(0)
+    find_substitutes: bool = False
+    """Look for the same article elsewhere when a seller lacks goods or raises the price beyond the tolerance."""
 
     @model_validator(mode="after")
     def _needs_limit(self) -> Self:
@@ -120,7 +135,7 @@ class PolicyConfig(BaseModel):
 
     def to_policy(self, platforms: frozenset[Platform]) -> Policy:
         """Return the domain's policy for an account that can call the marketplace about orders of `platforms`."""
-        return Policy(self.auto_pay, self.auto_pay_limit, self.price_tolerance, platforms)
+        return Policy(self.auto_pay, self.auto_pay_limit, self.price_tolerance, platforms, self.find_substitutes)
 
 
 class Account(BaseModel):
@@ -143,11 +158,44 @@ class Account(BaseModel):
     poll_interval_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     poll_overlap_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
     backfill_days: Annotated[int, Field(ge=0, le=730)] = 7
+    poll_window_s: Annotated[float, Field(ge=60, le=2_592_000)] = 86_400.0
     max_concurrent_reads: Annotated[int, Field(ge=1, le=64)] = 4
+    sweep_s: Annotated[float, Field(gt=0, le=86_400)] = 600.0  # orders in doubt; others less often, see sweep_store
+    rate_per_s: Annotated[float, Field(gt=0, le=10_000)] = 8.0  # no official figure; integrators met limits near 10
+    burst: Annotated[int, Field(ge=1, le=10_000)] = 8
+    throttle_pause_s: Annotated[float, Field(gt=0, le=120)] = 10.0  # the first; each further one doubles, up to 120 s
+    api_version: Literal["v1", "v2"] = "v1"
+    paths: dict[str, str] = {}  # operation → path, where nobody knows it
+    access_token_env: str | None = None
+    access_token_file: Path | None = None
+    refresh_token_env: str | None = None
+    refresh_token_file: Path | None = None
+    timestamped: bool = True  # 1688: `_aop_timestamp` is optional for the buyer's operations
+    refund_list: bool = False  # PandaPon marks Taobao's after-sales list as "in development"
+    image_hosts: tuple[str, ...] = ("alicdn.com", "1688.com", "taobao.com", "tmall.com")
     policy: PolicyConfig = PolicyConfig()
 
     _access_secret: str = PrivateAttr("")
     _callback_token: str = PrivateAttr("")
+    _access_token: str = PrivateAttr("")
+    _refresh_token: str = PrivateAttr("")
+
+    @model_validator(mode="after")
+    def _paths_are_known(self) -> Self:
+        mistakes = list(_operation_paths(self.paths, self.dialect))
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
+        return self
+
+    @property
+    def access_token(self) -> str:
+        """Return the buyer's token at the 1688 open platform (empty for other dialects)."""
+        return self._access_token
+
+    @property
+    def refresh_token(self) -> str:
+        """Return the token that gets a new access token; empty where the console issued a lasting one."""
+        return self._refresh_token
 
     @property
     def access_secret(self) -> str:
@@ -165,6 +213,8 @@ class Account(BaseModel):
             self._access_secret = _secret("access_secret", self.access_secret_env, self.access_secret_file, environment)
         except ValueError as error:
             yield str(error)
+        if self.dialect == "alibaba1688":
+            yield from self._resolve_tokens(environment)
         if self.callback_auth == "token":
             try:
                 token = _secret("callback_token", self.callback_token_env, self.callback_token_file, environment)
@@ -176,6 +226,18 @@ class Account(BaseModel):
                 self._callback_token = token
             except ValueError as error:
                 yield str(error)
+
+    def _resolve_tokens(self, environment: Mapping[str, str]) -> Iterator[str]:
+        try:
+            self._access_token = _secret("access_token", self.access_token_env, self.access_token_file, environment)
+        except ValueError as error:
+            yield str(error)
+        if self.refresh_token_env is None and self.refresh_token_file is None:
+            return
+        try:
+            self._refresh_token = _secret("refresh_token", self.refresh_token_env, self.refresh_token_file, environment)
+        except ValueError as error:
+            yield str(error)
 
 
 def load_accounts(path: Path, environment: Mapping[str, str] | None = None) -> tuple[Account, ...]:

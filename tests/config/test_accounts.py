@@ -313,3 +313,50 @@ def test_an_empty_environment_is_empty_and_not_this_processs_own(
     with pytest.raises(ConfigurationError, match="MAIN_SECRET is not set"):
         load_accounts(path, {})
     assert load_accounts(path)[0].access_secret == SECRET
+
+
+OPEN_PLATFORM: dict[str, Any] = {
+    "dialect": '"alibaba1688"',
+    "base_url": '"https://gw.open.1688.com"',
+    "access_token_env": '"MAIN_SECRET"',
+}
+
+
+def test_the_open_platform_needs_the_buyers_token(load: Load) -> None:
+    (loaded,) = load(account(**OPEN_PLATFORM))
+    assert loaded.access_token == SECRET
+    assert loaded.refresh_token == ""
+    (line,) = mistakes(load, account(**OPEN_PLATFORM, without="access_token_env"))
+    assert "access_token: expected exactly one of access_token_env and access_token_file" in line
+
+
+def test_a_refresh_token_is_read_where_one_is_named(load: Load) -> None:
+    (loaded,) = load(account(**OPEN_PLATFORM, refresh_token_env='"MAIN_TOKEN"'))
+    assert loaded.refresh_token == TOKEN
+    (line,) = mistakes(load, account(**OPEN_PLATFORM, refresh_token_env='"EMPTY"'))
+    assert "refresh_token_env: the environment variable EMPTY is not set or empty" in line
+
+
+@pytest.mark.parametrize("name", ["access_token", "refresh_token"])
+def test_a_token_written_into_the_file_is_refused_without_being_shown(load: Load, name: str) -> None:
+    found = mistakes(load, account(**(OPEN_PLATFORM | {name: f'"{TOKEN}"'})))
+    assert any("secrets are not written here" in line for line in found)
+
+
+def test_a_path_can_be_given_where_nobody_knows_it(load: Load) -> None:
+    (loaded,) = load(account(paths='{"taobao.order.detail" = "/v2/taobao/order/detail"}'))
+    assert loaded.paths == {"taobao.order.detail": "/v2/taobao/order/detail"}
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        ('{"taobao.order.fetch" = "/x"}', "is no operation of pandapon"),
+        ('{"taobao.order.detail" = "x"}', "expected a path such as"),
+        ('{"taobao.order.detail" = "https://elsewhere.example/x"}', "expected a path such as"),
+        ('{"taobao.order.detail" = "/x?y=1"}', "expected a path such as"),
+    ],
+)
+def test_a_wrong_path_is_explained(load: Load, paths: str, expected: str) -> None:
+    (line,) = mistakes(load, account(paths=paths))
+    assert expected in line

@@ -17,11 +17,11 @@ from tests.outbound.topic import linked
 from tests.reconcile.stage import of, order
 from tests.storage.database import rows, value
 from tests.waiting import until
-from worker import composition
 from worker.broker.consumer import BatchConsumer, Standing
 from worker.broker.envelope import Event, fact_event
 from worker.broker.topics import INBOUND, STATUS
 from worker.composition import GROUP
+from worker.composition import worker as composition
 from worker.demo.stage import DemoSettings
 from worker.embedded import EmbeddedPostgres
 from worker.embedded.ports import free_port

@@ -119,7 +119,11 @@ def _account(base_url: str, token: str) -> Account:
             "poll_interval_s": 1.0,
             "poll_overlap_s": 15.0,
             "backfill_days": 1,
+            "sweep_s": 4.0,
             "max_concurrent_reads": 8,
+            "rate_per_s": 2_000.0,
+            "burst": 200,
+            "throttle_pause_s": 0.1,  # the twin's time runs fast
             "policy": {"auto_pay": True, "auto_pay_limit": AUTO_PAY_LIMIT, "price_tolerance": PRICE_TOLERANCE},
         }
     )

@@ -10,28 +10,32 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from enum import StrEnum
 
 import structlog
-from aiokafka.errors import KafkaError
 
 from worker import version
 from worker.accounts import Account
 from worker.broker.consumer import BatchConsumer, ConsumerOptions
 from worker.broker.durable import DurablePublisher
-from worker.broker.metrics import LAG
 from worker.broker.producer import KafkaLink
 from worker.broker.topics import TopicNames
+from worker.composition.doors import build_door, parser_of
+from worker.composition.pace import SharedLimiter
+from worker.composition.pollers import build_pollers
+from worker.composition.watching import watch
 from worker.domain.clock import SECOND, Clock, SystemClock
 from worker.domain.policy import Effect, Policy
-from worker.followups.executor import Executor
+from worker.followups.executor import Executor, Handle
 from worker.followups.pay import Pay
 from worker.followups.recovery import Recovery
 from worker.followups.refresh import Refresh
+from worker.followups.substitutes import Substitutes
+from worker.followups.sweep import Sweep
 from worker.http_server import AsgiApp, HttpServer, front
 from worker.intake.callbacks import CallbackApp, Limits
-from worker.intake.doors import Door, DoorKind
-from worker.intake.poller import OrderPoller, PollPlan
+from worker.intake.messages import MessagePoller
+from worker.intake.poller import StreamPoller
 from worker.intake.spool import PostgresSpool, SpoolDrain
-from worker.marketplaces.build import build_marketplace, callable_platforms
-from worker.marketplaces.port import Marketplace
+from worker.marketplaces.build import build_marketplace
+from worker.marketplaces.port import Marketplace, Stream
 from worker.operations.access import Access
 from worker.operations.api import create_api
 from worker.operations.health import Health, Loop
@@ -48,7 +52,6 @@ from worker.supervision import keep_running
 GROUP = "ordersync.reconcile"
 PAY_CONCURRENCY = 4
 RECOVERY_INTERVAL_S = 2.0
-WATCH_EVERY_S = 2.0
 LAST_WORDS_S = 1.0
 """For each connection that is closed at the very end: with a server away it would wait for it in vain."""
 Progress = Callable[[], None]
@@ -91,11 +94,17 @@ class Worker:
         self.kafka = KafkaLink(settings.kafka_bootstrap_servers, self.names)
         self.engine = create_engine(settings.dsn, application="worker", pool_size=12)
         self._spool_engine = create_engine(settings.dsn, application="spool", pool_size=5, statement_timeout_ms=2_000)
-        self._poll_engine = create_engine(settings.dsn, application="poll", pool_size=2 * len(accounts) + 1)
+        self._poll_engine = create_engine(
+            settings.dsn, application="poll", pool_size=2 * len(Stream) * len(accounts) + 1
+        )
+        self._pace_engine = create_engine(
+            settings.dsn, application="pace", pool_size=4, statement_timeout_ms=2_000, lock_timeout_ms=2_000
+        )
         # Names begin with ordersync-: the API's paging looks for running writers by it.
         self._api_engine = create_engine(
             settings.dsn, application="api", pool_size=4, statement_timeout_ms=5_000, lock_timeout_ms=2_000
         )
+        self._engines = (self.engine, self._spool_engine, self._poll_engine, self._pace_engine, self._api_engine)
         self.publisher = DurablePublisher(
             self.kafka,
             PostgresSpool(self._spool_engine),
@@ -104,12 +113,13 @@ class Worker:
             now=time.monotonic,
         )
         self.marketplaces: dict[str, Marketplace] = {
-            account.name: marketplace
+            account.name: build_marketplace(
+                account, self.clock, settings.call_timeout_s, SharedLimiter(self._pace_engine, account)
+            )
             for account in accounts
-            if (marketplace := build_marketplace(account, self.clock, settings.call_timeout_s)) is not None
         }
         self._policies = {
-            account.name: account.policy.to_policy(callable_platforms(account.dialect)) for account in accounts
+            account.name: account.policy.to_policy(self.marketplaces[account.name].platforms) for account in accounts
         }
         self._tasks: list[asyncio.Task[None]] = []
         self._executors: list[Executor] = []
@@ -167,7 +177,7 @@ class Worker:
         await self._finish("kafka", self.kafka.stop(), LAST_WORDS_S)
         for marketplace in self.marketplaces.values():
             await marketplace.close()
-        for engine in (self.engine, self._spool_engine, self._poll_engine, self._api_engine):
+        for engine in self._engines:
             await self._finish("database", engine.dispose(), LAST_WORDS_S)
         _log.info("stopped")
 
@@ -231,10 +241,7 @@ class Worker:
         )
         self._spawn_loop("recovery", recovery.run)
         for account in self.accounts:
-            marketplace = self.marketplaces.get(account.name)
-            if marketplace is None:
-                _log.warning("no client for this dialect yet: callbacks are recorded only", account=account.name)
-                continue
+            marketplace = self.marketplaces[account.name]
             refresh = Refresh(marketplace, self.publisher, self.engine, self.clock, self.jitter)
             pay = Pay(
                 marketplace,
@@ -247,10 +254,23 @@ class Worker:
                 monotonic=time.monotonic,
             )
             self._start_executor(account.name, Effect.REFRESH, refresh, account.max_concurrent_reads)
+            if account.policy.find_substitutes:
+                search = Substitutes(marketplace, self.engine, self.clock, self.jitter)
+                self._start_executor(account.name, Effect.FIND_SUBSTITUTES, search, 1)
+            if marketplace.platforms:
+                sweep = Sweep(
+                    account.name,
+                    marketplace.platforms,
+                    self.engine,
+                    self.clock,
+                    every_s=account.sweep_s,
+                    sleep=asyncio.sleep,
+                )
+                self._spawn_loop(f"sweep:{account.name}", sweep.run, self.settings.stalled_after_s + account.sweep_s)
             if account.policy.auto_pay:  # else what is planned stays planned: nothing is paid, nothing is forgotten
                 self._start_executor(account.name, Effect.PAY, pay, PAY_CONCURRENCY)
 
-    def _start_executor(self, account: str, effect: Effect, handle: Refresh | Pay, concurrency: int) -> None:
+    def _start_executor(self, account: str, effect: Effect, handle: Handle, concurrency: int) -> None:
         executor = Executor(
             account,
             effect,
@@ -267,17 +287,19 @@ class Worker:
         drain = SpoolDrain(self.engine, self.kafka, self.wakeups)
         self._spawn_loop("spool", drain.run)
         for account in self.accounts:
-            marketplace = self.marketplaces.get(account.name)
-            if marketplace is not None:
-                poller = self.poller(account, marketplace)
+            for poller in self.pollers(account):
                 stalled_after_s = self.settings.stalled_after_s + 10 * account.poll_interval_s
-                self._spawn_loop(f"poller:{account.name}", poller.run, stalled_after_s)
+                self._spawn_loop(f"poller:{account.name}:{poller.stream}", poller.run, stalled_after_s)
 
-    def poller(self, account: Account, marketplace: Marketplace) -> OrderPoller:
-        """Return the poller of an account's order list."""
-        plan = PollPlan(account.name, account.poll_interval_s, account.poll_overlap_s, account.backfill_days * 86_400.0)
-        return OrderPoller(
-            plan, marketplace, self.publisher, self._poll_engine, self.clock, sleep=asyncio.sleep, jitter=self.jitter
+    def pollers(self, account: Account) -> list[StreamPoller | MessagePoller]:
+        """Return the pollers of an account, one per list that can be polled."""
+        return build_pollers(
+            account,
+            self.marketplaces[account.name],
+            self.publisher,
+            self._poll_engine,
+            self.clock,
+            jitter=self.jitter,
         )
 
     def _notifier(self) -> Notifier:
@@ -302,7 +324,8 @@ class Worker:
     def _callbacks(self) -> CallbackApp:
         limits = Limits(self.settings.callback_max_bytes, self.settings.callback_body_timeout_s)
         doors = {account.name: build_door(account) for account in self.accounts}
-        return CallbackApp(doors, self.publisher, self.clock, limits, monotonic=time.monotonic)
+        parsers = {account.name: parser_of(account) for account in self.accounts}
+        return CallbackApp(doors, self.publisher, self.clock, limits, monotonic=time.monotonic, parsers=parsers)
 
     def _spawn_loop(
         self, name: str, run: Callable[[Progress], Awaitable[None]], stalled_after_s: float | None = None
@@ -312,39 +335,6 @@ class Worker:
 
     def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         self._tasks.append(asyncio.create_task(keep_running(name, run, self.jitter), name=name))
-
-
-async def watch(consumer: BatchConsumer, loop: Loop) -> None:
-    """Export the lag, and call it progress when records were taken or none wait. Returns when the consumer stopped.
-
-    A broker that does not answer is not a loop that hangs: a restart would not bring it back.
-    """
-    position = -1
-    while consumer.running:
-        try:
-            standing = await consumer.look()
-        except (KafkaError, TimeoutError) as error:
-            _log.warning("lag is not known", error=type(error).__name__)
-            loop.progress()
-        else:
-            for partition, waiting in standing.waiting.items():
-                LAG.labels(partition).set(waiting)
-            if standing.position != position or not any(standing.waiting.values()):
-                loop.progress()
-            position = standing.position
-        await asyncio.sleep(WATCH_EVERY_S)
-
-
-def build_door(account: Account) -> Door:
-    """Return the way in that an account's callbacks take."""
-    return Door(
-        account.name,
-        DoorKind(account.callback_auth),
-        token=account.callback_token,
-        access_key=account.access_key,
-        access_secret=account.access_secret,
-        networks=account.callback_networks,
-    )
 
 
 @contextlib.asynccontextmanager
