@@ -203,7 +203,6 @@ def test_taobao_is_not_paid_even_where_its_orders_can_be_read() -> None:
     assert wanted_follow_ups(order, both) == ()
 
 
-
 @settings(max_examples=120, deadline=None)
 @given(st.lists(facts, max_size=10))
 def test_no_payment_is_ever_wanted_or_made_on_unconfirmed_data(history: list[Fact]) -> None:
