@@ -53,7 +53,7 @@ async def server() -> AsyncIterator[SandboxServer]:
 @pytest.fixture
 def sandbox(server: SandboxServer) -> Sandbox:
     server.sandbox.faults = CallFaults(1, LEVELS["none"])
-    server.sandbox.calls.clear()
+    server.sandbox.traffic.calls.clear()
     return server.sandbox
 
 
@@ -66,7 +66,7 @@ async def twin(server: SandboxServer) -> AsyncIterator[PandaPonClient]:
 @asynccontextmanager
 async def failing(sandbox: Sandbox, fault: Fault) -> AsyncIterator[None]:
     sandbox.faults = CallFaults(1, always(fault))
-    sandbox.calls.clear()
+    sandbox.traffic.calls.clear()
     yield
     sandbox.faults = CallFaults(1, LEVELS["none"])
 
@@ -99,7 +99,7 @@ async def test_an_order_is_read_as_the_sandbox_has_it(sandbox: Sandbox, twin: Pa
 async def test_an_order_that_is_not_there_is_rejected_at_once(sandbox: Sandbox, twin: PandaPonClient) -> None:
     with pytest.raises(RejectedError):
         await twin.read_order(Platform.ALIBABA_1688, "1", Source.RESPONSE)
-    assert sandbox.calls["detail"] == 1
+    assert sandbox.traffic.calls["1688.order.detail"] == 1
 
 
 async def test_the_pages_of_a_list_hold_every_order_once(sandbox: Sandbox, twin: PandaPonClient) -> None:
@@ -147,7 +147,7 @@ async def test_wrong_credentials_or_a_wrong_clock_are_said_after_one_call(
     async with client(server.url, **wrong) as other:  # type: ignore[arg-type]  # a table's values
         with pytest.raises(UnauthorisedError):
             await other.list_modified(Stream.ORDERS_1688, *window(sandbox), 1)
-    assert sandbox.calls["list"] == 1
+    assert sandbox.traffic.calls["1688.order.list"] == 1
 
 
 async def test_a_timestamp_in_seconds_is_signed_right(server: SandboxServer, sandbox: Sandbox) -> None:
@@ -171,7 +171,7 @@ async def test_a_read_is_tried_three_times_and_then_given_up(
     async with failing(sandbox, fault):
         with pytest.raises(error):
             await twin.read_order(Platform.ALIBABA_1688, order_id, Source.RESPONSE)
-        assert sandbox.calls["detail"] == READ_ATTEMPTS
+        assert sandbox.traffic.calls["1688.order.detail"] == READ_ATTEMPTS
         await twin.read_order(
             Platform.ALIBABA_1688, order_id, Source.RESPONSE
         )  # the sandbox lets the fourth call through
@@ -197,5 +197,5 @@ async def test_a_payment_that_meets_a_fault_is_unclear_whether_the_money_was_tak
     async with failing(sandbox, fault):
         answer = await twin.pay(Platform.ALIBABA_1688, order_id, 1)
     assert answer.outcome is PayOutcome.UNCLEAR
-    assert sandbox.calls["pay"] == 1
+    assert sandbox.traffic.calls["1688.order.pay"] == 1
     assert [row.order_id for row in sandbox.world.ledger].count(order_id) == taken

@@ -28,7 +28,7 @@ Receiver = Callable[[Push], int | None]
 
 def always(fault: Fault) -> FaultLevel:
     """A level at which every call meets the same fault."""
-    return FaultLevel(callbacks=CallbackFaults(), reads=((fault, 1.0),), pays=((fault, 1.0),), slow_s=2.0)
+    return FaultLevel(callbacks=CallbackFaults(), reads=((fault, 1.0),), effects=((fault, 1.0),), slow_s=2.0)
 
 
 class Clock:

@@ -123,7 +123,11 @@ async def test_calls_are_counted_by_operation(stage: Stage) -> None:
     await stage.detail("1", signature="0" * 32)
     await stage.post("/alibaba/order/page", {})
     await stage.pay("1")
-    assert (await get(stage, "/_sandbox/stats"))["calls"] == {"detail": 2, "list": 1, "pay": 1}
+    assert (await get(stage, "/_sandbox/stats"))["calls"] == {
+        "1688.order.detail": 2,
+        "1688.order.list": 1,
+        "1688.order.pay": 1,
+    }
 
 
 def test_a_wrong_configuration_names_every_mistake() -> None:

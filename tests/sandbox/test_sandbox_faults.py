@@ -83,25 +83,25 @@ async def test_a_refused_call_meets_no_fault(hostile_to_all: Stage) -> None:
 @pytest.mark.parametrize("fault", [*EARLY, *LATE, Fault.SLOW])
 def test_after_three_faults_in_a_row_the_next_call_is_clean(fault: Fault) -> None:
     faults = CallFaults(1, always(fault))
-    fates = [faults.draw("detail", "1").fault is Fault.NONE for _ in range(12)]
+    fates = [faults.draw("1688.order.detail", "1", effect=False).fault is Fault.NONE for _ in range(12)]
     assert fates == ([False] * MAX_IN_A_ROW + [True]) * 3
 
 
 def test_the_nth_call_of_an_order_has_the_same_fate_in_every_run() -> None:
     one, other = CallFaults(9, LEVELS["hostile"]), CallFaults(9, LEVELS["hostile"])
-    fates = {key: [one.draw("pay", key) for _ in range(50)] for key in ("1", "2")}
-    mixed = {key: [other.draw("pay", key) for _ in range(50)] for key in ("2", "1")}
+    fates = {key: [one.draw("1688.order.pay", key, effect=True) for _ in range(50)] for key in ("1", "2")}
+    mixed = {key: [other.draw("1688.order.pay", key, effect=True) for _ in range(50)] for key in ("2", "1")}
     assert fates == mixed
     assert fates["1"] != fates["2"]
 
 
 def test_the_level_none_is_faultless_and_every_level_only_spoils_what_it_says() -> None:
     clean = CallFaults(1, LEVELS["none"])
-    assert {clean.draw("pay", str(n)).fault for n in range(500)} == {Fault.NONE}
+    assert {clean.draw("1688.order.pay", str(n), effect=True).fault for n in range(500)} == {Fault.NONE}
     for name in ("usual", "hostile"):
         level = LEVELS[name]
-        assert sum(share for _, share in level.pays) < 0.5
+        assert sum(share for _, share in level.effects) < 0.5
         assert all(fault not in LATE for fault, _ in level.reads)
         drawn = CallFaults(1, level)
-        seen = {drawn.draw("pay", str(n)).fault for n in range(3_000)}
-        assert seen == {Fault.NONE, *(fault for fault, _ in level.pays)}
+        seen = {drawn.draw("1688.order.pay", str(n), effect=True).fault for n in range(3_000)}
+        assert seen == {Fault.NONE, *(fault for fault, _ in level.effects)}

@@ -24,7 +24,7 @@ def stage() -> Stage:
     ("body", "code"),
     [
         ({"page": 0}, 40000),
-        ({"page": "one"}, 40001),
+        ({"page": "one"}, 40000),
         ({"page": 1, "pageSize": 21}, 40002),
         ({"page": 1, "pageSize": 0}, 40002),
         ({"page": 1, "pageSize": 20, "modifyStartTime": "2026-01-01 00:00:00"}, 40003),

@@ -1,6 +1,7 @@
-"""A twin of the PandaPon API for 1688 orders: for trying out, tests and benchmarks.
+"""A twin of the marketplaces' APIs: for trying out, tests and benchmarks.
 
-It imports nothing else of this project, so that a mistake in our reading of the API cannot hide in both places.
+It imports nothing of this project but the catalogue of operations, so that a mistake in our reading of the API cannot
+hide in both places.
 """
 
 from worker.sandbox.app import create_app

@@ -58,6 +58,10 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
     hang_s: float = 6.0
     """Real time for which a call that will never be answered keeps its client waiting."""
     max_page_size: int = 20
+    rate_per_s: float | None = None
+    """Calls per real second and application key; what is above gets the throttle answer. None: no limit."""
+    burst: int = 10
+    """Calls allowed at once before the rate counts."""
     autostart: bool = False
     """Lives start with the server instead of with `POST /_sandbox/start`."""
     open_control: bool = False
@@ -85,6 +89,8 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
             "callbacks_in_flight": self.callbacks_in_flight,
             "pay_timeout_s": self.pay_timeout_s,
             "max_page_size": self.max_page_size,
+            "rate_per_s": 1 if self.rate_per_s is None else self.rate_per_s,
+            "burst": self.burst,
         }
         natural: dict[str, float] = {
             "arrival_s": self.arrival_s,

@@ -13,8 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from worker.catalogue.tables import OPERATIONS
 from worker.sandbox.codes import Refused
 from worker.sandbox.gateway import read_body
+from worker.sandbox.menu import unpublished_path
 from worker.sandbox.outbox import encoder
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.truth import tell_truth
@@ -29,6 +31,12 @@ class MoreOrders(msgspec.Struct, frozen=True):
     """Body of `POST /_sandbox/orders`."""
 
     count: int
+
+
+class Throttle(msgspec.Struct, frozen=True):
+    """Body of `POST /_sandbox/throttle`: every call is refused as too fast for so many real seconds."""
+
+    seconds: float
 
 
 class CallbackUrl(msgspec.Struct, frozen=True):
@@ -48,6 +56,9 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         ("POST", "/_sandbox/orders", _more_orders),
         ("POST", "/_sandbox/start", _start),
         ("POST", "/_sandbox/callback-url", _callback_url),
+        ("GET", "/_sandbox/calls", _calls),
+        ("GET", "/_sandbox/paths", _paths),
+        ("POST", "/_sandbox/throttle", _throttle),
     )
     return [Route(path, _guarded(sandbox, handler), methods=[method]) for method, path, handler in handlers]
 
@@ -123,3 +134,25 @@ async def _callback_url(sandbox: Sandbox, request: Request) -> Response:
             return _json({"error": "the URL did not answer the verification with HTTP 200; not saved"}, 422)
     sandbox.outbox.url = wanted.url
     return _json({"callback_url": wanted.url, "verified": verified})
+
+
+async def _calls(sandbox: Sandbox, request: Request) -> Response:
+    """The log of calls, oldest first; `after` counts rows already seen."""
+    after = int(request.query_params.get("after", 0))
+    rows = list(islice(sandbox.traffic.log, max(0, after), max(0, after) + MAX_ROWS))
+    return _json({"calls": rows, "next": after + len(rows)})
+
+
+async def _paths(sandbox: Sandbox, _request: Request) -> Response:  # noqa: ARG001 - all handlers look alike
+    """The paths that the twin made up, for operations whose real ones nobody knows: dialect → name → path."""
+    found: dict[str, dict[str, str]] = {}
+    for operation in OPERATIONS:
+        if not operation.paths:
+            found.setdefault(operation.dialect.value, {})[operation.name] = unpublished_path(operation)
+    return _json(found)
+
+
+async def _throttle(sandbox: Sandbox, request: Request) -> Response:
+    wanted = msgspec.json.decode(await read_body(request), type=Throttle)
+    sandbox.traffic.close_for(wanted.seconds)
+    return _json({"seconds": wanted.seconds})

@@ -29,7 +29,7 @@ class Fault(StrEnum):
     """Connection closed without an answer, nothing done."""
     LATE_ERROR = "late_error"
     LATE_REFUSAL = "late_refusal"
-    """The answer says "payment failed" although the money was taken: an outcome known from upstream's payment call."""
+    """The answer says "failed" although it was done: an outcome known from upstream's payment call."""
     LATE_DROP = "late_drop"
     LATE_HANG = "late_hang"
     """No answer until long after any sensible client gave up."""
@@ -56,7 +56,7 @@ class FaultLevel:
 
     callbacks: CallbackFaults
     reads: tuple[tuple[Fault, float], ...] = ()
-    pays: tuple[tuple[Fault, float], ...] = ()
+    effects: tuple[tuple[Fault, float], ...] = ()
     slow_s: float = 0.0
     """Longest slow answer, real time."""
 
@@ -66,7 +66,7 @@ LEVELS: dict[str, FaultLevel] = {
     "usual": FaultLevel(
         callbacks=CallbackFaults(duplicate=0.10, delayed=0.20, delay_s=2 * HOUR, lost=0.03),
         reads=((Fault.SLOW, 0.03), (Fault.ERROR, 0.01), (Fault.THROTTLED, 0.01)),
-        pays=((Fault.SLOW, 0.03), (Fault.LATE_ERROR, 0.01), (Fault.LATE_HANG, 0.01), (Fault.THROTTLED, 0.01)),
+        effects=((Fault.SLOW, 0.03), (Fault.LATE_ERROR, 0.01), (Fault.LATE_HANG, 0.01), (Fault.THROTTLED, 0.01)),
         slow_s=1.5,
     ),
     "hostile": FaultLevel(
@@ -80,7 +80,7 @@ LEVELS: dict[str, FaultLevel] = {
             (Fault.THROTTLED_429, 0.02),
             (Fault.DROPPED, 0.02),
         ),
-        pays=(
+        effects=(
             (Fault.SLOW, 0.10),
             (Fault.ERROR, 0.03),
             (Fault.THROTTLED, 0.03),
@@ -115,11 +115,11 @@ class CallFaults:
         self.made: Counter[str] = Counter()
         """Faults made so far, by kind."""
 
-    def draw(self, operation: str, key: str) -> CallPlan:
-        """The fate of the next call of `operation` ("detail", "list" or "pay") for order `key`."""
+    def draw(self, operation: str, key: str, *, effect: bool) -> CallPlan:
+        """The fate of the next call of `operation` about `key`. An effect may be spoilt after it took place, too."""
         place = (operation, key)
         self._calls[place] += 1
-        plan = self._roll(operation, key, self._calls[place])
+        plan = self._roll(operation, key, self._calls[place], self._level.effects if effect else self._level.reads)
         if plan.fault is Fault.NONE or self._in_a_row[place] >= MAX_IN_A_ROW:
             self._in_a_row[place] = 0
             return CallPlan(Fault.NONE)
@@ -127,10 +127,10 @@ class CallFaults:
         self.made[plan.fault.value] += 1
         return plan
 
-    def _roll(self, operation: str, key: str, call_no: int) -> CallPlan:
+    def _roll(self, operation: str, key: str, call_no: int, shares: tuple[tuple[Fault, float], ...]) -> CallPlan:
         rng = stream(self._seed, "call", operation, key, call_no)
         roll = rng.random()
-        for fault, share in self._level.pays if operation == "pay" else self._level.reads:
+        for fault, share in shares:
             roll -= share
             if roll < 0:
                 return CallPlan(fault, rng.uniform(0.2, self._level.slow_s) if fault is Fault.SLOW else 0.0)

@@ -15,7 +15,7 @@ from worker.sandbox.codes import MESSAGES, PAY_FAILED, SUCCESS, THROTTLED, Refus
 from worker.sandbox.faults import CallPlan, Fault
 from worker.sandbox.outbox import encoder
 from worker.sandbox.sandbox import Sandbox
-from worker.sandbox.signing import check_call
+from worker.sandbox.traffic import OUTCOME_THROTTLED
 
 MAX_BODY = 65_536
 CUT_S = 1.0
@@ -38,7 +38,7 @@ class Gateway:
     """Answers calls for one sandbox."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+        self.sandbox = sandbox
         self._answered = 0
 
     async def serve(
@@ -47,20 +47,30 @@ class Gateway:
         operation: str,
         read: Callable[[Request], Awaitable[C]],
         act: Callable[[C], object],
+        *,
+        check: Callable[[Request], None],
+        effect: bool,
     ) -> Response:
-        """One call from beginning to end; refused calls meet no faults."""
-        sandbox = self._sandbox
-        sandbox.calls[operation] += 1
+        """One call from beginning to end; refused calls meet no faults. `effect`: it does more than read."""
+        sandbox = self.sandbox
+        sandbox.traffic.calls[operation] += 1
+        key = "-"
         try:
-            check_call(request.headers, sandbox.config, sandbox.now_ms())
+            check(request)
             call = await read(request)
-            plan = sandbox.faults.draw(operation, call.key)
-            spoilt = await self._spoil_before(request, plan)
-            if spoilt is not None:
+            key = call.key
+            if not sandbox.traffic.admit():
+                sandbox.traffic.note(operation, key, OUTCOME_THROTTLED)
+                return self._envelope(THROTTLED, MESSAGES[THROTTLED])
+            plan = sandbox.faults.draw(operation, key, effect=effect)
+            if (spoilt := await self._spoil_before(request, plan)) is not None:
+                sandbox.traffic.note(operation, key, plan.fault.value)
                 return spoilt
             data = act(call)
         except Refused as refusal:
+            sandbox.traffic.note(operation, key, str(refusal.code))
             return self._envelope(refusal.code, refusal.text)
+        sandbox.traffic.note(operation, key, "ok" if plan.fault is Fault.NONE else plan.fault.value)
         spoilt = await self._spoil_after(request, plan)
         return spoilt or self._envelope(SUCCESS, MESSAGES[SUCCESS], data)
 
@@ -79,7 +89,7 @@ class Gateway:
     async def _spoil_after(self, request: Request, plan: CallPlan) -> Response | None:
         match plan.fault:
             case Fault.SLOW:  # after the act: what arrives late is also old
-                await self._sandbox.sleep(plan.slow_s)
+                await self.sandbox.sleep(plan.slow_s)
             case Fault.LATE_ERROR:
                 return Response("<html><h1>504 Gateway Time-out</h1></html>", 504, media_type="text/html")
             case Fault.LATE_REFUSAL:
@@ -87,13 +97,13 @@ class Gateway:
             case Fault.LATE_DROP:
                 return await self._hang_up(request)
             case Fault.LATE_HANG:
-                await self._sandbox.sleep(self._sandbox.config.hang_s)
+                await self.sandbox.sleep(self.sandbox.config.hang_s)
                 return await self._hang_up(request)
         return None
 
     async def _hang_up(self, request: Request) -> Response:
         """Cut the connection; what is returned afterwards reaches nobody."""
-        cut = self._sandbox.hang_up
+        cut = self.sandbox.hang_up
         if cut is None or request.client is None:
             raise ConnectionResetError("the sandbox cut the connection")
         cut((request.client.host, request.client.port))
@@ -105,7 +115,7 @@ class Gateway:
 
     def _envelope(self, code: int, text: str, data: object = None) -> Response:
         self._answered += 1
-        name = f"{self._sandbox.config.seed}:{self._answered}"
+        name = f"{self.sandbox.config.seed}:{self._answered}"
         request_id = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
         envelope = {"requestId": request_id, "code": code, "developId": DEVELOP_ID, "msg": text, "data": data}
         return Response(encoder.encode(envelope), media_type="application/json")

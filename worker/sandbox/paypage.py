@@ -23,7 +23,7 @@ def pay_page_routes(sandbox: Sandbox) -> list[Route]:
             return HTMLResponse("<h1>Order not found</h1>", 404)
         if request.method != "POST":
             return _show(order)
-        sandbox.calls["pay_page"] += 1
+        sandbox.traffic.calls["pay_page"] += 1
         if sandbox.world.pay(order, "page") == "taken":
             return HTMLResponse(_PAGE.format(order_id=order.order_id, text="Thank you, paid.", form=""))
         return _show(order, 409)

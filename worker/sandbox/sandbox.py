@@ -12,6 +12,7 @@ from worker.sandbox.agenda import Agenda, NowMs
 from worker.sandbox.config import SandboxConfig
 from worker.sandbox.faults import CallFaults
 from worker.sandbox.outbox import Outbox
+from worker.sandbox.traffic import Traffic
 from worker.sandbox.world import World
 
 
@@ -53,8 +54,7 @@ class Sandbox:
         self.outbox = Outbox(config, self.agenda, now_ms)
         self.world = World(config, self.agenda, now_ms, self.outbox.tell)
         self.faults = CallFaults(config.seed, config.level)
-        self.calls: Counter[str] = Counter()
-        """Calls per operation, refused ones included."""
+        self.traffic = Traffic(now_ms, config.rate_per_s, config.burst)
         self.started = False
         self.hang_up: Callable[[tuple[str, int]], None] | None = None
         """Cuts the connection of a client; the server knows how, without a server an exception stands in."""
@@ -88,6 +88,6 @@ class Sandbox:
             callbacks_given_up=tally.given_up,
             payments_accepted=len(self.world.ledger),
             double_payments=self.world.double_payments,
-            calls=dict(self.calls),
+            calls=dict(self.traffic.calls),
             faults=dict(self.faults.made),
         )

@@ -47,6 +47,26 @@ def check_call(headers: Mapping[str, str], config: SandboxConfig, now_ms: int) -
         raise Refused(40104)
 
 
+def check_query(query: Mapping[str, str], headers: Mapping[str, str], config: SandboxConfig, now_ms: int) -> None:
+    """Let a call to the warehouse in: `timestamp` and `sign` in the query, by the same formula (inferred).
+
+    The access key is the configured one: these pages show none.
+
+    Raises:
+        Refused: with one of the 401xx codes.
+    """
+    missing = [name for name in ("timestamp", "sign") if not query.get(name)]
+    if missing:
+        raise Refused(40100, f"missing parameter {', '.join(missing)}")
+    timestamp = query["timestamp"]
+    nonces = {"", query.get("nonce-str") or headers.get("nonce-str", "")}
+    known = [sign(config.access_key, timestamp, nonce, config.access_secret) for nonce in sorted(nonces)]
+    if not any(hmac.compare_digest(query["sign"].encode(), wanted.encode()) for wanted in known):
+        raise Refused(40102)
+    if not _is_fresh(timestamp, now_ms):
+        raise Refused(40103)
+
+
 def _is_fresh(timestamp: str, now_ms: int) -> bool:
     if not (timestamp.isascii() and timestamp.isdigit()):
         return False

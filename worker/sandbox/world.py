@@ -69,6 +69,20 @@ class World:
         expires_ms = order.created_ms + self._config.scaled_ms(self._config.pay_timeout_s)
         return trade_info(order, parcels=parcels, pay_timeout_s=self._config.pay_timeout_s, expires_ms=expires_ms)
 
+    def modified_between(
+        self, modified: tuple[int, int], created: tuple[int, int], status: str | None, skip: int, size: int
+    ) -> tuple[int, list[Order]]:
+        """How many orders changed (and were created) between two moments, both included, and one page, newest first."""
+        found = [
+            order
+            for order in self.orders.values()
+            if modified[0] <= order.modified_ms <= modified[1]
+            and created[0] <= order.created_ms <= created[1]
+            and status in (None, order.status)
+        ]
+        found.sort(key=lambda order: (order.modified_ms, order.life.number), reverse=True)
+        return len(found), found[skip : skip + size]
+
     @property
     def double_payments(self) -> int:
         """Payments beyond the first of an order."""

@@ -1,0 +1,11 @@
+"""Every operation of the PandaPon and Xport menus that the twin answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from worker.catalogue.operation import Dialect
+from worker.sandbox import trade_actions
+from worker.sandbox.menu import Action
+
+ACTIONS: Mapping[tuple[Dialect, str], Action] = {**trade_actions.ACTIONS}
