@@ -11,12 +11,13 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 
 ORDERS ?= 200
 FAULTS ?= usual
+SEEDS ?= 20
 BROKERS ?= 1
 ONLY ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready demo test bench kafka format lock audit \
+.PHONY: help setup ready demo seeds test bench kafka format lock audit \
 	check check-format check-lint check-types check-imports check-dependencies check-requirements check-sizes \
 	check-migrations check-openapi check-compose check-docs
 
@@ -45,6 +46,9 @@ endef
 
 demo: ready ## Play orders through their lives on this machine and compare with the truth [ORDERS=200 FAULTS=none|usual|hostile ARGS=…]
 	@$(BIN)/ordersync demo --orders $(ORDERS) --faults $(FAULTS) $(ARGS)
+
+seeds: ready ## Play the demo for many seeds, one after another, and judge each [SEEDS=20 ARGS="--faults hostile --lost-callbacks 0.3"]
+	@$(BIN)/python -m tools.demo_seeds --seeds $(SEEDS) -- $(ARGS)
 
 test: ready ## Run the tests [ARGS="tests/domain -k price"]
 	@$(BIN)/python -m pytest $(ARGS)
