@@ -4,7 +4,7 @@
 from worker.domain.clock import Millis
 from worker.domain.facts import Fact, Source
 from worker.domain.identity import Platform
-from worker.marketplaces.port import FailedMessages, ListPage, Offer, PayAnswer, Stream, UnsupportedError
+from worker.marketplaces.port import EffectAnswer, FailedMessages, ListPage, Offer, Stream, UnsupportedError
 
 
 class BareMarketplace:
@@ -28,7 +28,7 @@ class BareMarketplace:
     async def find_similar(self, image_url: str, limit: int) -> tuple[Offer, ...]:
         raise UnsupportedError("find_similar")
 
-    async def pay(self, platform: Platform, order_id: str, amount: int) -> PayAnswer:
+    async def pay(self, platform: Platform, order_id: str, amount: int) -> EffectAnswer:
         raise UnsupportedError("pay")
 
     async def close(self) -> None:

@@ -28,7 +28,7 @@ from worker.followups.pay import Pay
 from worker.followups.recovery import Recovery
 from worker.followups.refresh import Refresh
 from worker.intake.spool import PostgresSpool
-from worker.marketplaces.port import PayAnswer, PayOutcome
+from worker.marketplaces.port import EffectAnswer, EffectOutcome
 from worker.storage import follow_up_claims, spool_store
 from worker.storage.engine import transaction
 from worker.storage.follow_up_claims import Claim
@@ -36,18 +36,18 @@ from worker.storage.wakeup import Wakeups
 
 SKEW: Millis = 0
 FIRST_TOTAL = 10_000
-PAID = PayAnswer(PayOutcome.PAID, "paid by agreement", detail={"protocolPaySuccess": True})
-UNCLEAR = PayAnswer(PayOutcome.UNCLEAR, "RetryableError: HTTP 502")
+PAID = EffectAnswer(EffectOutcome.DONE, "paid by agreement", detail={"protocolPaySuccess": True})
+UNCLEAR = EffectAnswer(EffectOutcome.UNCLEAR, "RetryableError: HTTP 502")
 LINK = "https://trade.example/pay?order=1"
-NEEDS_PERSON = PayAnswer(PayOutcome.NEEDS_PERSON, "no payment agreement: a person must pay", LINK)
+NEEDS_PERSON = EffectAnswer(EffectOutcome.NEEDS_PERSON, "no payment agreement: a person must pay", LINK)
 
-PayCall = Callable[[str], Awaitable[PayAnswer]]
+PayCall = Callable[[str], Awaitable[EffectAnswer]]
 
 
-def answering(answer: PayAnswer | BaseException) -> PayCall:
+def answering(answer: EffectAnswer | BaseException) -> PayCall:
     """A payment call that gives this answer, or fails like this."""
 
-    async def call(_order_id: str) -> PayAnswer:
+    async def call(_order_id: str) -> EffectAnswer:
         if isinstance(answer, BaseException):
             raise answer
         return answer
@@ -78,7 +78,7 @@ class FakeMarketplace(BareMarketplace):
             raise self.read_failures.pop(0)
         return Fact(order(order_id), source, self.shown[order_id], observed_at=asked_at)
 
-    async def pay(self, _platform: Platform, order_id: str, _amount: int) -> PayAnswer:
+    async def pay(self, _platform: Platform, order_id: str, _amount: int) -> EffectAnswer:
         self.calls.append(order_id)
         return await self.pay_call(order_id)
 
@@ -224,7 +224,7 @@ async def paused_call(stage: Stage) -> AsyncIterator[tuple[asyncio.Task[None], a
     called, go_on = asyncio.Event(), asyncio.Event()
     answer = stage.market.pay_call
 
-    async def call(order_id: str) -> PayAnswer:
+    async def call(order_id: str) -> EffectAnswer:
         called.set()
         await go_on.wait()
         return await answer(order_id)

@@ -12,7 +12,7 @@ from tests.storage.database import execute
 from tests.waiting import until
 from worker.domain.policy import Effect
 from worker.followups.executor import Executor
-from worker.marketplaces.port import PayAnswer
+from worker.marketplaces.port import EffectAnswer
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ async def running(executor: Executor) -> AsyncIterator[asyncio.Task[None]]:
 async def test_it_works_on_no_more_at_once_than_it_may(stage: Stage) -> None:
     under_way, most = 0, 0
 
-    async def call(_order_id: str) -> PayAnswer:
+    async def call(_order_id: str) -> EffectAnswer:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
@@ -61,7 +61,7 @@ async def test_one_order_that_fails_does_not_end_the_loop(stage: Stage) -> None:
 async def test_stopping_finishes_what_was_begun_and_begins_nothing_more(stage: Stage) -> None:
     called, go_on = asyncio.Event(), asyncio.Event()
 
-    async def call(_order_id: str) -> PayAnswer:
+    async def call(_order_id: str) -> EffectAnswer:
         called.set()
         await go_on.wait()
         return PAID

@@ -12,7 +12,7 @@ from worker.domain.facts import Fact, Source
 from worker.domain.identity import Platform
 from worker.domain.policy import Policy
 from worker.followups.pay import SEND_WITHIN_S
-from worker.marketplaces.port import NotSentError, PayAnswer, RetryableError
+from worker.marketplaces.port import EffectAnswer, NotSentError, RetryableError
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ async def test_the_attempt_is_committed_before_the_call_and_ended_after_it(stage
     await stage.unpaid_order()
     seen: list[dict[str, Any]] = []
 
-    async def call(order_id: str) -> PayAnswer:
+    async def call(order_id: str) -> EffectAnswer:
         seen.append(await stage.payment(order_id))
         seen.extend(await stage.attempts())
         return await answering(PAID)(order_id)
@@ -39,7 +39,7 @@ async def test_the_attempt_is_committed_before_the_call_and_ended_after_it(stage
     assert stage.market.calls == ["1"]
     assert await stage.state() == "succeeded"
     (ended,) = await stage.attempts()
-    assert (ended["outcome"], ended["answer"]) == ("paid", PAID.detail)
+    assert (ended["outcome"], ended["answer"]) == ("done", PAID.detail)
     assert ended["finished_at"] >= ended["sent_at"]
     assert await stage.open_alerts() == []
 
@@ -243,7 +243,7 @@ async def test_a_call_that_never_left_is_planned_again_after_a_pause(stage: Stag
     await stage.make_due()
     await stage.catch_up()
     await stage.pay_due()
-    assert [attempt["outcome"] for attempt in await stage.attempts()] == ["not_sent", "paid"]
+    assert [attempt["outcome"] for attempt in await stage.attempts()] == ["not_sent", "done"]
     assert await stage.state() == "succeeded"
 
 

@@ -11,15 +11,19 @@ from tests.storage.database import execute, rows, value
 from worker.domain.clock import SystemClock, to_datetime
 from worker.domain.effects import EffectState
 from worker.followups.executor import LEASE_S
-from worker.marketplaces.port import NotSentError, PayAnswer, PayOutcome
+from worker.marketplaces.port import EffectAnswer, EffectOutcome, NotSentError
 from worker.storage import follow_up_claims
 from worker.storage.engine import transaction
 from worker.storage.follow_up_claims import Claim, Ending
 
-UNCLEAR_ANSWERS: dict[str, PayAnswer | Exception] = {
-    "a time-out": PayAnswer(PayOutcome.UNCLEAR, "RetryableError: no answer: TimeoutError"),
-    "a refusal, which has been said of money that was taken": PayAnswer(PayOutcome.UNCLEAR, "RejectedError: code 400"),
-    "an answer nobody can read": PayAnswer(PayOutcome.UNCLEAR, "UnreadableError: HTTP 200 with a body that is no JSON"),
+UNCLEAR_ANSWERS: dict[str, EffectAnswer | Exception] = {
+    "a time-out": EffectAnswer(EffectOutcome.UNCLEAR, "RetryableError: no answer: TimeoutError"),
+    "a refusal, which has been said of money that was taken": EffectAnswer(
+        EffectOutcome.UNCLEAR, "RejectedError: code 400"
+    ),
+    "an answer nobody can read": EffectAnswer(
+        EffectOutcome.UNCLEAR, "UnreadableError: HTTP 200 with a body that is no JSON"
+    ),
     "a bug of ours after the call": ZeroDivisionError("division by zero"),
 }
 
@@ -216,7 +220,7 @@ async def test_the_database_going_away_after_the_call_leaves_it_to_recovery(stag
     """Every connection of the worker is cut while the marketplace answers "paid"."""
     await stage.unpaid_order()
 
-    async def cut(_order_id: str) -> PayAnswer:
+    async def cut(_order_id: str) -> EffectAnswer:
         await execute(stage.engine, "ALTER TABLE follow_up_attempts RENAME TO gone")
         return PAID
 
@@ -231,7 +235,13 @@ async def test_the_database_going_away_after_the_call_leaves_it_to_recovery(stag
     assert stage.market.calls == ["1"]
 
 
-ANSWERS: tuple[PayAnswer | Exception, ...] = (PAID, UNCLEAR, NEEDS_PERSON, NotSentError("no connection"), KeyError("x"))
+ANSWERS: tuple[EffectAnswer | Exception, ...] = (
+    PAID,
+    UNCLEAR,
+    NEEDS_PERSON,
+    NotSentError("no connection"),
+    KeyError("x"),
+)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -244,7 +254,7 @@ async def test_whatever_happens_in_whatever_order_money_is_asked_for_once(engine
     other = stage.beside()
     await stage.unpaid_order()
 
-    async def call(order_id: str) -> PayAnswer:
+    async def call(order_id: str) -> EffectAnswer:
         answer = rng.choice(ANSWERS)
         if isinstance(answer, NotSentError):
             raise answer

@@ -24,9 +24,9 @@ from worker.marketplaces.pandapon.client import PandaPonClient
 from worker.marketplaces.pandapon.signing import signature
 from worker.marketplaces.pandapon.wire import Credentials, PandaPonWire, as_sent
 from worker.marketplaces.port import (
+    EffectOutcome,
     NotSentError,
     Offer,
-    PayOutcome,
     RejectedError,
     Stream,
     UnreadableError,
@@ -211,7 +211,7 @@ async def test_every_payment_leaves_once_and_names_its_order(
 ) -> None:
     scripted.says(answer({"orderId": ORDER_ID, "protocolPaySuccess": True}))
     async with at(scripted, dialect, paths=TAOBAO_PATHS) as api:
-        assert (await api.pay(platform, ORDER_ID, 1)).outcome is PayOutcome.PAID
+        assert (await api.pay(platform, ORDER_ID, 1)).outcome is EffectOutcome.DONE
     (asked,) = scripted.asked
     assert (asked.method, asked.path) == (method, path)
     if method == "POST":
@@ -227,7 +227,7 @@ async def test_a_payments_answer_that_nobody_described_is_unclear(
 ) -> None:
     scripted.says(answer(data))
     async with at(scripted, dialect, paths=TAOBAO_PATHS) as api:
-        assert (await api.pay(platform, ORDER_ID, 1)).outcome is PayOutcome.UNCLEAR
+        assert (await api.pay(platform, ORDER_ID, 1)).outcome is EffectOutcome.UNCLEAR
     assert len(scripted.asked) == 1
 
 
@@ -235,7 +235,7 @@ async def test_a_payments_answer_that_nobody_described_is_unclear(
 async def test_a_success_that_http_denies_is_none(scripted: Scripted, status: int) -> None:
     scripted.says(Answer(status, answer({"orderId": ORDER_ID, "protocolPaySuccess": True}).body))
     async with at(scripted) as api:
-        assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is PayOutcome.UNCLEAR
+        assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is EffectOutcome.UNCLEAR
         with pytest.raises(UnreadableError):
             await api.read_order(Platform.ALIBABA_1688, ORDER_ID, Source.RESPONSE)
 

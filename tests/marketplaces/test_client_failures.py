@@ -12,8 +12,8 @@ from worker.marketplaces.http import MAX_ANSWER_BYTES, READ_ATTEMPTS
 from worker.marketplaces.pandapon.client import PandaPonClient
 from worker.marketplaces.pandapon.wire import Credentials
 from worker.marketplaces.port import (
+    EffectOutcome,
     MarketplaceError,
-    PayOutcome,
     RejectedError,
     RetryableError,
     Stream,
@@ -98,7 +98,7 @@ async def test_a_payment_is_called_once_and_its_outcome_is_unclear(
     scripted: Scripted, api: PandaPonClient, answer: Answer
 ) -> None:
     scripted.says(answer)
-    assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is PayOutcome.UNCLEAR
+    assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is EffectOutcome.UNCLEAR
     assert len(scripted.asked) == 1
 
 
@@ -116,7 +116,7 @@ async def test_a_redirect_is_not_followed(scripted: Scripted, api: PandaPonClien
     with pytest.raises(UnreadableError, match="HTTP 307: redirects are not followed"):
         await detail(api)
     scripted.says(Answer(307, b"", (("location", f"{scripted.url}/alibaba/order/pay/url"),)), DETAIL)
-    assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is PayOutcome.UNCLEAR
+    assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is EffectOutcome.UNCLEAR
     assert [asked.path for asked in scripted.asked] == ["/alibaba/order/detail", "/alibaba/order/pay/url"]
 
 

@@ -12,7 +12,7 @@ from worker.domain.facts import Source
 from worker.domain.identity import Platform
 from worker.marketplaces.http import MAX_ANSWER_BYTES, READ_ATTEMPTS
 from worker.marketplaces.pandapon.client import PandaPonClient
-from worker.marketplaces.port import MarketplaceError, NotSentError, PayOutcome, RetryableError, UnreadableError
+from worker.marketplaces.port import EffectOutcome, MarketplaceError, NotSentError, RetryableError, UnreadableError
 
 TIMEOUT_S = 0.3
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
@@ -93,7 +93,7 @@ async def test_a_refused_connection_is_a_read_that_may_be_tried_later(nobody: st
 @pytest.mark.parametrize("talk", SILENT)
 async def test_without_a_whole_answer_a_payment_is_unclear_and_not_sent_again(talk: Talk) -> None:
     async with talking(talk) as (url, heard), client(url, timeout_s=TIMEOUT_S) as api:
-        assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is PayOutcome.UNCLEAR
+        assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is EffectOutcome.UNCLEAR
         assert len(heard) == 1
         assert heard[0].startswith(b"GET /alibaba/order/pay/url?orderId=")
 
@@ -110,7 +110,7 @@ async def test_an_endless_answer_is_not_kept() -> None:
     async with talking(never_ends) as (url, heard), client(url) as api:
         with pytest.raises(UnreadableError, match=str(MAX_ANSWER_BYTES)):
             await api.read_order(Platform.ALIBABA_1688, ORDER_ID, Source.RESPONSE)
-        assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is PayOutcome.UNCLEAR
+        assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is EffectOutcome.UNCLEAR
         assert len(heard) == 2
 
 
@@ -124,7 +124,7 @@ async def test_the_time_out_is_for_the_whole_answer_not_for_each_byte() -> None:
 
     async with talking(drips) as (url, heard), client(url, timeout_s=TIMEOUT_S) as api:
         async with asyncio.timeout(TIMEOUT_S * 4):
-            assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is PayOutcome.UNCLEAR
+            assert (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome is EffectOutcome.UNCLEAR
         assert len(heard) == 1
 
 
@@ -139,7 +139,7 @@ async def test_a_cancelled_payment_is_cancelled_not_sent_again() -> None:
         assert len(heard) == 1
 
 
-async def paid_with(api: PandaPonClient) -> PayOutcome | type[MarketplaceError]:
+async def paid_with(api: PandaPonClient) -> EffectOutcome | type[MarketplaceError]:
     try:
         return (await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)).outcome
     except MarketplaceError as error:
@@ -154,5 +154,5 @@ async def test_a_server_that_closed_a_kept_connection_cannot_make_a_payment_ambi
         await writer.drain()
 
     async with talking(answers_once) as (url, heard), client(url) as api:
-        assert [await paid_with(api) for _ in range(3)] == [PayOutcome.PAID] * 3
+        assert [await paid_with(api) for _ in range(3)] == [EffectOutcome.DONE] * 3
         assert len(heard) == 3

@@ -9,7 +9,7 @@ from worker.domain.facts import Source
 from worker.domain.identity import OrderKey, Platform
 from worker.marketplaces.pandapon.client import PandaPonClient
 from worker.marketplaces.pandapon.signing import signature
-from worker.marketplaces.port import PayOutcome, Stream, UnreadableError
+from worker.marketplaces.port import EffectOutcome, Stream, UnreadableError
 
 DETAIL = Answer(body=b'{"code":200,"data":' + dump(order_1688()) + b"}")
 
@@ -172,7 +172,7 @@ async def test_a_payment_is_one_signed_get_on_a_connection_of_its_own(scripted: 
     paid = envelope({"orderId": ORDER_ID, "protocolPaySuccess": True, "payUrl": None, "cantPayOrderList": []})
     scripted.says(paid)
     first, second = await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1), await api.pay(Platform.ALIBABA_1688, ORDER_ID, 1)
-    assert (first.outcome, second.outcome) == (PayOutcome.PAID, PayOutcome.PAID)
+    assert (first.outcome, second.outcome) == (EffectOutcome.DONE, EffectOutcome.DONE)
     for asked in scripted.asked:
         assert (asked.method, asked.path, asked.query) == ("GET", "/alibaba/order/pay/url", f"orderId={ORDER_ID}")
         assert asked.headers["signature"] == signature(ACCESS_KEY, str(RECEIVED_AT), NONCE, SECRET)

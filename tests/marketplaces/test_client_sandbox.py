@@ -13,7 +13,7 @@ from worker.domain.identity import Platform
 from worker.marketplaces.http import READ_ATTEMPTS
 from worker.marketplaces.pandapon.client import PandaPonClient
 from worker.marketplaces.port import (
-    PayOutcome,
+    EffectOutcome,
     RejectedError,
     RetryableError,
     Stream,
@@ -126,7 +126,7 @@ async def test_a_page_beyond_the_last_and_a_window_without_orders_are_empty(
 async def test_with_an_agreement_a_payment_takes_the_money_once(sandbox: Sandbox, twin: PandaPonClient) -> None:
     order_id = unpaid(sandbox, agreement=True)
     answers = [await twin.pay(Platform.ALIBABA_1688, order_id, 1), await twin.pay(Platform.ALIBABA_1688, order_id, 1)]
-    assert [answer.outcome for answer in answers] == [PayOutcome.PAID, PayOutcome.UNCLEAR]
+    assert [answer.outcome for answer in answers] == [EffectOutcome.DONE, EffectOutcome.UNCLEAR]
     assert [row.order_id for row in sandbox.world.ledger].count(order_id) == 1
     assert sandbox.world.double_payments == 0
 
@@ -134,7 +134,7 @@ async def test_with_an_agreement_a_payment_takes_the_money_once(sandbox: Sandbox
 async def test_without_one_a_person_gets_the_link(sandbox: Sandbox, twin: PandaPonClient) -> None:
     order_id = unpaid(sandbox, agreement=False)
     answer = await twin.pay(Platform.ALIBABA_1688, order_id, 1)
-    assert answer.outcome is PayOutcome.NEEDS_PERSON
+    assert answer.outcome is EffectOutcome.NEEDS_PERSON
     assert answer.pay_url is not None
     assert order_id in answer.pay_url
     assert order_id not in [row.order_id for row in sandbox.world.ledger]
@@ -196,6 +196,6 @@ async def test_a_payment_that_meets_a_fault_is_unclear_whether_the_money_was_tak
     order_id = unpaid(sandbox, agreement=True)
     async with failing(sandbox, fault):
         answer = await twin.pay(Platform.ALIBABA_1688, order_id, 1)
-    assert answer.outcome is PayOutcome.UNCLEAR
+    assert answer.outcome is EffectOutcome.UNCLEAR
     assert sandbox.traffic.calls["1688.order.pay"] == 1
     assert [row.order_id for row in sandbox.world.ledger].count(order_id) == taken

@@ -14,9 +14,9 @@ from worker.domain.identity import Platform
 from worker.marketplaces.alibaba1688.client import Alibaba1688Client
 from worker.marketplaces.http import READ_ATTEMPTS
 from worker.marketplaces.port import (
+    EffectOutcome,
     MarketplaceError,
     NotSentError,
-    PayOutcome,
     RejectedError,
     Stream,
     ThrottledError,
@@ -198,7 +198,7 @@ async def test_failed_pushes_are_read_without_confirming_and_confirmed_by_id(
 
 async def test_a_payment_names_its_amount_and_is_sent_once(platform: OpenPlatform, api: Alibaba1688Client) -> None:
     platform.answers[PREPARE] = wrapped({"payChannel": "alipay", "paySuccess": True})
-    assert (await api.pay(ON_1688, ORDER_ID, 12_300)).outcome is PayOutcome.PAID
+    assert (await api.pay(ON_1688, ORDER_ID, 12_300)).outcome is EffectOutcome.DONE
     (form,) = platform.calls(PREPARE)
     sent = msgspec.json.decode(form["tradeWithholdPreparePayParam"])
     assert (sent["orderId"], sent["payAmount"], sent["payChannel"]) == (int(ORDER_ID), 12_300, "alipay")
@@ -219,7 +219,7 @@ async def test_whatever_is_no_plain_yes_is_unclear_and_never_repeated(
     platform: OpenPlatform, api: Alibaba1688Client, answer: Any
 ) -> None:
     platform.answers[PREPARE] = answer
-    assert (await api.pay(ON_1688, ORDER_ID, 1)).outcome is PayOutcome.UNCLEAR
+    assert (await api.pay(ON_1688, ORDER_ID, 1)).outcome is EffectOutcome.UNCLEAR
     assert len(platform.calls(PREPARE)) == 1
     assert platform.calls(LINK) == [], "a link is not asked for where money may have moved"
 
@@ -232,7 +232,7 @@ async def test_without_a_whole_agreement_a_person_gets_the_link(
     url = f"https://trade.1688.com/order/cashier.htm?orderId={ORDER_ID}"
     platform.answers[LINK] = {"success": True, "payUrl": url}
     answer = await api.pay(ON_1688, ORDER_ID, 1)
-    assert (answer.outcome, answer.pay_url) == (PayOutcome.NEEDS_PERSON, url)
+    assert (answer.outcome, answer.pay_url) == (EffectOutcome.NEEDS_PERSON, url)
     assert platform.calls(PREPARE) == []
 
 

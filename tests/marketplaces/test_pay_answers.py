@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.marketplaces.pandapon.answers import read_pay_answer
-from worker.marketplaces.port import PayOutcome
+from worker.marketplaces.port import EffectOutcome
 from worker.storage.order_rows import json_text
 
 ORDER_ID = "3300000000000000001"
@@ -20,13 +20,13 @@ NO: dict[str, Any] = YES | {"protocolPaySuccess": False, "payUrl": URL}
     "changes", [{}, {"orderId": int(ORDER_ID)}, {"orderId": None}, {"cantPayOrderList": None}, {"payUrl": URL}]
 )
 def test_a_plain_yes_is_paid(changes: dict[str, Any]) -> None:
-    assert read_pay_answer(ORDER_ID, YES | changes).outcome is PayOutcome.PAID
+    assert read_pay_answer(ORDER_ID, YES | changes).outcome is EffectOutcome.DONE
 
 
 @pytest.mark.parametrize("url", [URL, "http://127.0.0.1:8090/_sandbox/pay/1"])
 def test_a_plain_no_with_a_link_needs_a_person(url: str) -> None:
     answer = read_pay_answer(ORDER_ID, NO | {"payUrl": url})
-    assert (answer.outcome, answer.pay_url) == (PayOutcome.NEEDS_PERSON, url)
+    assert (answer.outcome, answer.pay_url) == (EffectOutcome.NEEDS_PERSON, url)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_plain_no_with_a_link_needs_a_person(url: str) -> None:
 )
 def test_anything_else_is_unclear_and_hands_out_no_link(data: Any) -> None:
     answer = read_pay_answer(ORDER_ID, data)
-    assert (answer.outcome, answer.pay_url) == (PayOutcome.UNCLEAR, None)
+    assert (answer.outcome, answer.pay_url) == (EffectOutcome.UNCLEAR, None)
 
 
 anything: st.SearchStrategy[Any] = st.recursive(
@@ -79,10 +79,10 @@ def test_every_answer_has_an_outcome_and_a_detail_that_can_be_stored(data: dict[
     """The detail is written right after the money moved: it must not be the reason for an error."""
     answer = read_pay_answer(ORDER_ID, data)
     assert len(json_text(answer.detail)) < 3_000
-    assert answer.outcome is not PayOutcome.PAID or data["protocolPaySuccess"] is True
+    assert answer.outcome is not EffectOutcome.DONE or data["protocolPaySuccess"] is True
 
 
 def test_a_long_list_of_refused_orders_is_not_kept_whole() -> None:
     answer = read_pay_answer(ORDER_ID, YES | {"cantPayOrderList": [str(n) for n in range(1, 100_000)]})
-    assert answer.outcome is PayOutcome.PAID
+    assert answer.outcome is EffectOutcome.DONE
     assert len(answer.detail["cantPayOrderList"]) == 20

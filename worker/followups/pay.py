@@ -21,7 +21,7 @@ from worker.followups.backoff import pause
 from worker.followups.executor import LEASE_S
 from worker.followups.metrics import FOLLOW_UPS
 from worker.followups.notices import needs_person_alert, unknown_alert
-from worker.marketplaces.port import Marketplace, MarketplaceError, NotSentError, PayAnswer, PayOutcome
+from worker.marketplaces.port import EffectAnswer, EffectOutcome, Marketplace, MarketplaceError, NotSentError
 from worker.storage import alert_store, follow_up_claims, follow_up_wants
 from worker.storage.engine import transaction
 from worker.storage.follow_up_claims import Claim, Ending
@@ -33,9 +33,11 @@ SEND_WITHIN_S = 5.0
 OPERATION = "order_pay"
 _log = structlog.get_logger()
 _STATES = {
-    PayOutcome.PAID: EffectState.SUCCEEDED,
-    PayOutcome.NEEDS_PERSON: EffectState.AWAITING_PERSON,
-    PayOutcome.UNCLEAR: EffectState.UNKNOWN,
+    EffectOutcome.DONE: EffectState.SUCCEEDED,
+    EffectOutcome.NEEDS_PERSON: EffectState.AWAITING_PERSON,
+    # No payment is answered with a definite no today; should one be, it is treated as any other failure.
+    EffectOutcome.REJECTED: EffectState.UNKNOWN,
+    EffectOutcome.UNCLEAR: EffectState.UNKNOWN,
 }
 _OVER = frozenset({Verdict.DONE, Verdict.NOT_WANTED})
 
@@ -118,10 +120,10 @@ class Pay:
             return
         except Exception as error:  # noqa: BLE001 - whatever it was, the call may have been made
             _log.exception("the payment call failed in our own code", order=str(held.key))
-            answer = PayAnswer(PayOutcome.UNCLEAR, f"the call failed in our own code: {type(error).__name__}")
+            answer = EffectAnswer(EffectOutcome.UNCLEAR, f"the call failed in our own code: {type(error).__name__}")
         await self._end(held, amount, answer, answer.reason)
 
-    async def _end(self, held: Claim, amount: int, answer: PayAnswer | None, reason: str) -> None:
+    async def _end(self, held: Claim, amount: int, answer: EffectAnswer | None, reason: str) -> None:
         now = self._clock.now_ms()
         state = EffectState.PLANNED if answer is None else _STATES[answer.outcome]
         due_at = now + pause(held.failures, self._jitter) if answer is None else now

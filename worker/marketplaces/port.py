@@ -59,20 +59,26 @@ class NotSentError(MarketplaceError):
     """No connection was made: the call certainly had no effect."""
 
 
-class PayOutcome(StrEnum):
-    """What a payment call's answer means. Only `paid` and `needs_person` are definite."""
+class EffectOutcome(StrEnum):
+    """What the answer to an effect means. All but `unclear` are definite."""
 
-    PAID = "paid"
+    DONE = "done"
     NEEDS_PERSON = "needs_person"
+    REJECTED = "rejected"
+    """A definite no: nothing happened. A payment that "failed" is none: money has been taken behind that word."""
     UNCLEAR = "unclear"
 
 
-class PayAnswer(msgspec.Struct, frozen=True):
-    """The answer to a payment call. `detail` is redacted and may be stored and shown."""
+class EffectAnswer(msgspec.Struct, frozen=True):
+    """The answer to an effect. `detail` is redacted and may be stored and shown.
 
-    outcome: PayOutcome
+    `reference`: the number that the marketplace gave to what was done, e.g. of a booking.
+    """
+
+    outcome: EffectOutcome
     reason: str
     pay_url: str | None = None
+    reference: str | None = None
     detail: dict[str, Any] = {}
 
 
@@ -136,7 +142,7 @@ class Marketplace(Protocol):
         """Return articles that look like the picture, the marketplace's best first (safe read)."""
         ...
 
-    async def pay(self, platform: Platform, order_id: str, amount: int) -> PayAnswer:
+    async def pay(self, platform: Platform, order_id: str, amount: int) -> EffectAnswer:
         """Pay `amount` fen once; never retried. Where the API takes no amount, what was read just before stands.
 
         Raises NotSentError, and nothing else that leaves the effect in doubt.

@@ -10,7 +10,7 @@ from worker.domain.clock import Millis
 from worker.domain.facts import Fact, RefundSeen, Source
 from worker.domain.identity import OrderKey, Platform
 from worker.domain.money import MoneyError, fen_from_fen, fen_from_yuan
-from worker.marketplaces.port import Offer, PayAnswer, PayOutcome
+from worker.marketplaces.port import EffectAnswer, EffectOutcome, Offer
 from worker.marketplaces.values import (
     UnreadableValueError,
     as_list,
@@ -82,20 +82,22 @@ def agreement_of(answer: dict[str, Any]) -> str | None:
     return None
 
 
-def pay_link(order_id: str, answer: dict[str, Any]) -> PayAnswer | None:
+def pay_link(order_id: str, answer: dict[str, Any]) -> EffectAnswer | None:
     """Return the link to pay, None if there is no usable one. It moves no money by itself."""
     url = text(answer.get("payUrl"))
     failed = [identifier(as_object(row).get("orderId"), row) for row in as_list(answer.get("payFailureOrderList"))]
     if url is None or order_id in failed or len(url) >= MAX_PAY_URL or not _is_cashier(url):
         return None
-    return PayAnswer(PayOutcome.NEEDS_PERSON, "no payment agreement: a person must pay", url)
+    return EffectAnswer(EffectOutcome.NEEDS_PERSON, "no payment agreement: a person must pay", url)
 
 
-def prepared(answer: dict[str, Any]) -> PayAnswer:
+def prepared(answer: dict[str, Any]) -> EffectAnswer:
     """Return what the answer to a payment means: "false" has been said of money that was taken (documented)."""
     if str(answer.get("paySuccess")).lower() == "true":
-        return PayAnswer(PayOutcome.PAID, "paid by agreement", detail={"payChannel": text(answer.get("payChannel"))})
-    return PayAnswer(PayOutcome.UNCLEAR, "the platform does not say that it was paid")
+        return EffectAnswer(
+            EffectOutcome.DONE, "paid by agreement", detail={"payChannel": text(answer.get("payChannel"))}
+        )
+    return EffectAnswer(EffectOutcome.UNCLEAR, "the platform does not say that it was paid")
 
 
 def _is_cashier(url: str) -> bool:

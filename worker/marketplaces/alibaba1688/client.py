@@ -16,13 +16,13 @@ from worker.marketplaces.events import NotUnderstoodError
 from worker.marketplaces.images import ImageFetcher
 from worker.marketplaces.listing import listed_order, raw_row
 from worker.marketplaces.port import (
+    EffectAnswer,
+    EffectOutcome,
     FailedMessages,
     ListPage,
     MarketplaceError,
     NotSentError,
     Offer,
-    PayAnswer,
-    PayOutcome,
     Stream,
     UnreadableError,
     UnsupportedError,
@@ -138,7 +138,7 @@ class Alibaba1688Client:
         found = await self._caller.read("1688.goods.image_search", {"offerQueryParam": param})
         return answers.offers_of(inner(as_object(found)), limit)
 
-    async def pay(self, platform: Platform, order_id: str, amount: int) -> PayAnswer:
+    async def pay(self, platform: Platform, order_id: str, amount: int) -> EffectAnswer:
         """Pay `amount` by agreement, once. A link for a person is only asked for where there is no agreement."""
         self._check(platform)
         try:
@@ -163,7 +163,7 @@ class Alibaba1688Client:
         except NotSentError:
             raise
         except MarketplaceError as error:
-            return PayAnswer(PayOutcome.UNCLEAR, f"{type(error).__name__}: {error}")
+            return EffectAnswer(EffectOutcome.UNCLEAR, f"{type(error).__name__}: {error}")
         return answers.prepared(inner(as_object(answer)))
 
     async def _orders(self, since: Millis, until: Millis, page: int) -> ListPage:

@@ -6,9 +6,9 @@ from typing import Any
 
 from worker.domain.money import MoneyError, fen_from_yuan
 from worker.marketplaces.port import (
+    EffectAnswer,
+    EffectOutcome,
     Offer,
-    PayAnswer,
-    PayOutcome,
     RejectedError,
     RetryableError,
     ThrottledError,
@@ -76,7 +76,7 @@ def pages_of(answer: dict[str, Any]) -> int:
     return max(pages, 1)
 
 
-def read_pay_answer(order_id: str, data: Any) -> PayAnswer:
+def read_pay_answer(order_id: str, data: Any) -> EffectAnswer:
     """Return what the data of a payment call means. Only a plain yes or a link to pay is definite."""
     answer = as_object(data)
     paid = answer.get("protocolPaySuccess")
@@ -87,17 +87,19 @@ def read_pay_answer(order_id: str, data: Any) -> PayAnswer:
         "cantPayOrderList": refused[:_MAX_REFUSED_SHOWN],
     }
     if detail["orderId"] not in (None, order_id):
-        return PayAnswer(PayOutcome.UNCLEAR, "the answer is about another order", detail=detail)
+        return EffectAnswer(EffectOutcome.UNCLEAR, "the answer is about another order", detail=detail)
     if paid is True and order_id in refused:
-        return PayAnswer(PayOutcome.UNCLEAR, "the answer calls the order both paid and not payable", detail=detail)
+        return EffectAnswer(
+            EffectOutcome.UNCLEAR, "the answer calls the order both paid and not payable", detail=detail
+        )
     if paid is True:
-        return PayAnswer(PayOutcome.PAID, "paid by agreement", detail=detail)
+        return EffectAnswer(EffectOutcome.DONE, "paid by agreement", detail=detail)
     pay_url = text(answer.get("payUrl"))
     if order_id in refused or paid is not False or pay_url is None:
-        return PayAnswer(PayOutcome.UNCLEAR, "neither paid nor a link to pay", detail=detail)
+        return EffectAnswer(EffectOutcome.UNCLEAR, "neither paid nor a link to pay", detail=detail)
     if not pay_url.startswith(("https://", "http://")) or len(pay_url) >= _MAX_PAY_URL or not _is_one_word(pay_url):
-        return PayAnswer(PayOutcome.UNCLEAR, "the link to pay is not a web address", detail=detail)
-    return PayAnswer(PayOutcome.NEEDS_PERSON, "no payment agreement: a person must pay", pay_url, detail)
+        return EffectAnswer(EffectOutcome.UNCLEAR, "the link to pay is not a web address", detail=detail)
+    return EffectAnswer(EffectOutcome.NEEDS_PERSON, "no payment agreement: a person must pay", pay_url, detail=detail)
 
 
 def offers_of(data: Any, limit: int) -> tuple[Offer, ...]:

@@ -20,13 +20,13 @@ from worker.marketplaces.pandapon.answers import (
     rows_of,
 )
 from worker.marketplaces.port import (
+    EffectAnswer,
+    EffectOutcome,
     FailedMessages,
     ListPage,
     MarketplaceError,
     NotSentError,
     Offer,
-    PayAnswer,
-    PayOutcome,
     Stream,
     UnreadableError,
     UnsupportedError,
@@ -136,7 +136,7 @@ class PandaPonClient:
         question = {"imageBase64": image, "beginPage": 1, "pageSize": limit, "country": "en"}
         return offers_of(await self._caller.read(_IMAGE_SEARCH, question), limit)
 
-    async def pay(self, platform: Platform, order_id: str, amount: int) -> PayAnswer:  # noqa: ARG002 - the call takes none
+    async def pay(self, platform: Platform, order_id: str, amount: int) -> EffectAnswer:  # noqa: ARG002 - the call takes none
         """Pay once. All but a plain yes or a pay URL is unclear: "failed" has been said of money that was taken."""
         if platform is not Platform.ALIBABA_1688:
             raise NotSentError("orders on Taobao are not paid from here: it is not known which of their ids names them")
@@ -145,7 +145,7 @@ class PandaPonClient:
         except (NotSentError, UnsupportedError) as error:
             raise NotSentError(str(error)) from error
         except MarketplaceError as error:
-            return PayAnswer(PayOutcome.UNCLEAR, f"{type(error).__name__}: {error}")
+            return EffectAnswer(EffectOutcome.UNCLEAR, f"{type(error).__name__}: {error}")
 
     def _listed(self, stream: Stream, row: dict[str, Any], asked_at: Millis) -> Fact:
         if stream is Stream.ORDERS_1688:
