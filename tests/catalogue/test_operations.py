@@ -8,9 +8,11 @@ import pytest
 from tools.check_operations import PAGE, page, state_of
 from tools.report import ROOT
 from worker.catalogue.called import CALLED
-from worker.catalogue.fields import ANSWERS, REQUESTS, fields
+from worker.catalogue.fields import ANSWERS, REQUESTS
+from worker.catalogue.inferred import INFERRED_ANSWERS, INFERRED_REQUESTS
 from worker.catalogue.operation import Auth, Dialect, EffectClass, Form, Kind, Mark
 from worker.catalogue.tables import OPERATIONS, find, operations_of
+from worker.catalogue.words import fields
 
 CLIENTS = {
     Dialect.PANDAPON: ROOT / "worker" / "marketplaces" / "pandapon",
@@ -78,6 +80,15 @@ def test_what_the_clients_name_exists_and_is_what_the_page_calls_called() -> Non
 def test_fields_are_told_of_operations_that_exist() -> None:
     for dialect, name in [*REQUESTS, *ANSWERS]:
         assert find(dialect, name).name == name
+
+
+def test_a_guess_says_that_it_is_one_and_stands_in_for_nothing_that_is_known() -> None:
+    for dialect, name in [*INFERRED_REQUESTS, *INFERRED_ANSWERS]:
+        operation = find(dialect, name)
+        known = REQUESTS[dialect, name] if (dialect, name) in INFERRED_REQUESTS else operation.answer
+        assert all(field.mark is Mark.INFERRED for field in known), name
+        if (dialect, name) in INFERRED_ANSWERS:
+            assert operation.answer_mark is Mark.INFERRED
 
 
 def test_a_field_is_written_as_a_word() -> None:

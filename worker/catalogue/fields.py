@@ -1,28 +1,18 @@
 """What goes into the operations and what comes out, as far as it is known: name, kind, unit.
 
-Written as words: `orderId*:id_number` is a required id that travels as a bare number, `receiver!:object` is personal.
-Fields of upstream's order are told once, for all who hand it on. Operations whose bodies nobody has seen are left out.
+Fields of upstream's order are told once, for all who hand it on. Of operations whose bodies nobody has seen
+`worker.catalogue.inferred` has the guess.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from worker.catalogue.operation import Dialect, Field, Kind, Mark
+from worker.catalogue.inferred import INFERRED_ANSWERS, INFERRED_REQUESTS
+from worker.catalogue.operation import Dialect, Field, Mark
+from worker.catalogue.words import fields
 
 _P, _X, _A = Dialect.PANDAPON, Dialect.XPORT, Dialect.ALIBABA1688
-
-
-def fields(*rows: str) -> tuple[Field, ...]:
-    """Return the fields that the rows name. Raises ValueError for a kind that does not exist."""
-    found = []
-    for word in " ".join(rows).split():
-        path, _, kind = word.partition(":")
-        bare = path.rstrip("*!")
-        marks = path[len(bare) :]
-        found.append(Field(bare, Kind(kind), required="*" in marks, personal="!" in marks))
-    return tuple(found)
-
 
 _TRADE = (
     "baseInfo:object baseInfo.id:id_number baseInfo.idOfStr:id_text baseInfo.status:text baseInfo.totalAmount:yuan",
@@ -66,6 +56,7 @@ _TOKENS = "access_token:text expires_in:text refresh_token:text refresh_token_ti
 _AOP_ORDER = "webSite*:text orderId*:id_number"
 
 REQUESTS: Final[dict[tuple[Dialect, str], tuple[Field, ...]]] = {
+    **INFERRED_REQUESTS,
     (_P, "1688.goods.detail"): fields("offerId*:id_number country*:text outMemberId:text"),
     (_P, "1688.goods.keyword_search"): fields("keyword*:text", _SEARCH_ONE, "filter:text categoryId:id_number"),
     (_P, "1688.goods.image_search"): fields(
@@ -161,6 +152,7 @@ REQUESTS: Final[dict[tuple[Dialect, str], tuple[Field, ...]]] = {
 """Parameters by operation."""
 
 ANSWERS: Final[dict[tuple[Dialect, str], tuple[tuple[Field, ...], Mark]]] = {
+    **{key: (found, Mark.INFERRED) for key, found in INFERRED_ANSWERS.items()},
     (_P, "1688.goods.image_search"): (fields(*_SEARCHED), Mark.DOCUMENTED),
     (_P, "1688.order.preview"): (fields(*_PREVIEW), Mark.DOCUMENTED),
     (_P, "1688.order.detail"): (fields(*_TRADE), Mark.DOCUMENTED),
