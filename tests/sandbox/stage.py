@@ -10,9 +10,9 @@ import httpx2
 import msgspec
 
 from worker.sandbox import Sandbox, SandboxConfig, create_app, sign
+from worker.sandbox.courier import Push
 from worker.sandbox.faults import CallbackFaults, Fault, FaultLevel
 from worker.sandbox.order import Order
-from worker.sandbox.outbox import Push
 from worker.sandbox.truth import TrueOrder, tell_truth
 
 NOON_MS = 1_767_240_000_123

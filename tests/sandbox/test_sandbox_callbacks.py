@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.sandbox.stage import DAY_S, NOON_MS, Stage, exact
-from worker.sandbox.outbox import Push
+from worker.sandbox.courier import Push
 
 HALF_HOUR_MS = 1_800_000
 

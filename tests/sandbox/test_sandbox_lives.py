@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sandbox.stage import Stage, exact
+from worker.sandbox.courier import encoder
 from worker.sandbox.life import write_life
 from worker.sandbox.order import Order
-from worker.sandbox.outbox import encoder
 from worker.sandbox.parcelling import load_parcels
 from worker.sandbox.seeded import stream
 from worker.sandbox.truth import TrueOrder

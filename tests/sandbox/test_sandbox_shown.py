@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.stage import Stage, exact
-from worker.sandbox.outbox import encoder
+from worker.sandbox.courier import encoder
 from worker.sandbox.timetext import read_stamp
 
 SPELLINGS = {"waitselleragree": "WAIT_SELLER_AGREE", "refundsuccess": "REFUND_SUCCESS", "refundclose": "REFUND_CLOSED"}

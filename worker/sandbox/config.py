@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
+from worker.sandbox.aop.config import AopConfig
 from worker.sandbox.faults import LEVELS, FaultLevel
 
 DEMO_SPEED = 20_000.0
@@ -15,6 +16,7 @@ MAX_ORDERS = 50_000
 """The list sorts every order on each call; beyond this a twin held in memory stops being useful."""
 
 FaultName = Literal["none", "usual", "hostile"]
+PushName = Literal["pandapon", "alibaba1688"]
 
 
 class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +59,12 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Real time: at most this long an order whose money was taken is still shown as unpaid."""
     hang_s: float = 6.0
     """Real time for which a call that will never be answered keeps its client waiting."""
+    offset_h: int | None = None
+    """Zone of all time texts, e.g. 8 or -7; None: +0800, for one order in ten -0700."""
+    push: PushName = "pandapon"
+    """The API in whose words callbacks are pushed. Both APIs are always served."""
+    aop: AopConfig = AopConfig()
+    """The gateway of the 1688 open platform."""
     max_page_size: int = 20
     rate_per_s: float | None = None
     """Calls per real second and application key; what is above gets the throttle answer. None: no limit."""
@@ -68,9 +76,11 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Serve `/_sandbox/*` to other hosts too (for containers); otherwise only to loopback."""
 
     def __post_init__(self) -> None:
-        wrong = [*self._wrong_shares(), *self._wrong_amounts()]
+        wrong = [*self._wrong_shares(), *self._wrong_amounts(), *self.aop.wrong()]
         if self.faults not in LEVELS:
             wrong.append(f"faults: expected one of {', '.join(LEVELS)}, got {self.faults!r}")
+        if self.push not in get_args(PushName):
+            wrong.append(f"push: expected one of {', '.join(get_args(PushName))}, got {self.push!r}")
         if wrong:
             raise ValueError("; ".join(wrong))
 

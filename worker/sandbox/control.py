@@ -15,9 +15,9 @@ from starlette.routing import Route
 
 from worker.catalogue.tables import OPERATIONS
 from worker.sandbox.codes import Refused
+from worker.sandbox.courier import encoder
 from worker.sandbox.gateway import read_body
 from worker.sandbox.menu import unpublished_path
-from worker.sandbox.outbox import encoder
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.truth import tell_truth
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
@@ -12,14 +10,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from worker.sandbox.codes import MESSAGES, PAY_FAILED, SUCCESS, THROTTLED, Refused
-from worker.sandbox.faults import CallPlan, Fault
-from worker.sandbox.outbox import encoder
+from worker.sandbox.courier import encoder
+from worker.sandbox.faults import Fault
 from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.spoiling import Spoiler
 from worker.sandbox.traffic import OUTCOME_THROTTLED
 
 MAX_BODY = 65_536
-CUT_S = 1.0
-"""Within this time the server has noticed that it cut a connection."""
 DEVELOP_ID = "1110890638347330001"
 
 
@@ -39,6 +36,7 @@ class Gateway:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
+        self._spoiler = Spoiler(sandbox)
         self._answered = 0
 
     async def serve(
@@ -61,9 +59,9 @@ class Gateway:
             key = call.key
             if not sandbox.traffic.admit():
                 sandbox.traffic.note(operation, key, OUTCOME_THROTTLED)
-                return self._envelope(THROTTLED, MESSAGES[THROTTLED])
+                return self.throttled()
             plan = sandbox.faults.draw(operation, key, effect=effect)
-            if (spoilt := await self._spoil_before(request, plan)) is not None:
+            if (spoilt := await self._spoiler.before(request, plan, self)) is not None:
                 sandbox.traffic.note(operation, key, plan.fault.value)
                 return spoilt
             data = act(call)
@@ -71,47 +69,16 @@ class Gateway:
             sandbox.traffic.note(operation, key, str(refusal.code))
             return self._envelope(refusal.code, refusal.text)
         sandbox.traffic.note(operation, key, "ok" if plan.fault is Fault.NONE else plan.fault.value)
-        spoilt = await self._spoil_after(request, plan)
+        spoilt = await self._spoiler.after(request, plan, self)
         return spoilt or self._envelope(SUCCESS, MESSAGES[SUCCESS], data)
 
-    async def _spoil_before(self, request: Request, plan: CallPlan) -> Response | None:
-        match plan.fault:
-            case Fault.ERROR:
-                return Response("<html><h1>502 Bad Gateway</h1></html>", 502, media_type="text/html")
-            case Fault.THROTTLED:
-                return self._envelope(THROTTLED, MESSAGES[THROTTLED])
-            case Fault.THROTTLED_429:
-                return Response("Too Many Requests", 429, {"Retry-After": "1"})
-            case Fault.DROPPED:
-                return await self._hang_up(request)
-        return None
+    def throttled(self) -> Response:
+        """Say that the caller asks too much."""
+        return self._envelope(THROTTLED, MESSAGES[THROTTLED])
 
-    async def _spoil_after(self, request: Request, plan: CallPlan) -> Response | None:
-        match plan.fault:
-            case Fault.SLOW:  # after the act: what arrives late is also old
-                await self.sandbox.sleep(plan.slow_s)
-            case Fault.LATE_ERROR:
-                return Response("<html><h1>504 Gateway Time-out</h1></html>", 504, media_type="text/html")
-            case Fault.LATE_REFUSAL:
-                return self._envelope(PAY_FAILED, MESSAGES[PAY_FAILED])
-            case Fault.LATE_DROP:
-                return await self._hang_up(request)
-            case Fault.LATE_HANG:
-                await self.sandbox.sleep(self.sandbox.config.hang_s)
-                return await self._hang_up(request)
-        return None
-
-    async def _hang_up(self, request: Request) -> Response:
-        """Cut the connection; what is returned afterwards reaches nobody."""
-        cut = self.sandbox.hang_up
-        if cut is None or request.client is None:
-            raise ConnectionResetError("the sandbox cut the connection")
-        cut((request.client.host, request.client.port))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CUT_S):
-                while (await request.receive())["type"] != "http.disconnect":
-                    pass
-        return Response(status_code=503)
+    def refused_late(self) -> Response:
+        """Say "failed" of something that was done."""
+        return self._envelope(PAY_FAILED, MESSAGES[PAY_FAILED])
 
     def _envelope(self, code: int, text: str, data: object = None) -> Response:
         self._answered += 1

@@ -61,7 +61,12 @@ class Parcel:
     waybill: str
     shipped_ms: int
     modified_ms: int
-    signed: bool = False
+    signed_ms: int | None = None
+
+    @property
+    def signed(self) -> bool:
+        """Tell whether somebody signed for it."""
+        return self.signed_ms is not None
 
     @property
     def kind(self) -> str:
@@ -189,7 +194,7 @@ class Order:
     def receive(self, now_ms: int) -> None:
         """Everything was signed for; the status waits for the confirmation."""
         for parcel in self.parcels:
-            parcel.signed = True
+            parcel.signed_ms = now_ms if parcel.signed_ms is None else parcel.signed_ms
         for line in self.lines:
             line.logistics_status = RECEIVED if line.logistics_status == SHIPPED else line.logistics_status
         self.received_ms = self.modified_ms = now_ms
@@ -197,7 +202,7 @@ class Order:
     def confirm_part(self, place: int, now_ms: int) -> None:
         """One parcel is confirmed; the order waits for the others."""
         parcel = self.parcels[place]
-        parcel.signed = True
+        parcel.signed_ms = now_ms
         for line in self.lines:
             if line.line_id in parcel.line_ids and line.logistics_status == SHIPPED:
                 line.status, line.logistics_status = CONFIRMED, RECEIVED

@@ -1,7 +1,6 @@
-"""Callbacks that are due, under way, to be retried or given up: the rules, without any network.
+"""Callbacks that are due, under way, to be retried or given up, without any network.
 
-Documented rules: a callback that is not answered with HTTP 200 within the time-out is pushed again after half an hour,
-at most five times, and then never again. Order is not guaranteed.
+When an answer counts and how often a copy comes again is the courier's business. Order is not guaranteed.
 """
 
 from __future__ import annotations
@@ -11,42 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
-
 from worker.sandbox.agenda import Agenda, NowMs
 from worker.sandbox.config import SandboxConfig
-from worker.sandbox.faults import CallbackPlan, plan_callback
+from worker.sandbox.courier import Courier, Push, encoder
+from worker.sandbox.faults import plan_callback
 from worker.sandbox.messages import Notice
+from worker.sandbox.order import Order
 
-PLATFORM_1688 = 1
-ANSWERED = 200
-
-encoder = msgspec.json.Encoder(decimal_format="number")
-"""Decimals become JSON numbers, as upstream writes yuan."""
-
-
-@dataclass(frozen=True, slots=True)
-class Push:
-    """One copy of one message, at one attempt."""
-
-    order_id: str
-    topic: str
-    body: bytes
-    """The message body, already JSON, frozen when the news happened."""
-    plan: CallbackPlan
-    stamped_ms: int
-    attempt: int = 1
-
-    def rendered(self) -> bytes:
-        """The whole POST body."""
-        return encoder.encode(
-            {
-                "messageType": self.topic if self.plan.bare_type else f"1688_{self.topic}",
-                "messageBody": self.body.decode() if self.plan.body_as_text else msgspec.Raw(self.body),
-                "messagePlatform": PLATFORM_1688,
-                "timestamp": str(self.stamped_ms),
-            }
-        )
+MESSAGES_PER_ORDER = 1_000
+"""Spaces the serial numbers of different orders' messages."""
 
 
 @dataclass(slots=True)
@@ -65,7 +37,7 @@ class Tally:
     """Attempts, retries included."""
     retries: int = 0
     delivered: int = 0
-    """Copies answered with 200."""
+    """Copies that were acknowledged."""
     given_up: int = 0
     """Copies whose last retry failed."""
 
@@ -73,8 +45,9 @@ class Tally:
 class Outbox:
     """Schedules every copy of every message and judges the answers."""
 
-    def __init__(self, config: SandboxConfig, agenda: Agenda, now_ms: NowMs) -> None:
+    def __init__(self, config: SandboxConfig, agenda: Agenda, now_ms: NowMs, courier: Courier) -> None:
         self._config = config
+        self.courier = courier
         self._agenda = agenda
         self._now_ms = now_ms
         self._messages_of: Counter[int] = Counter()
@@ -86,7 +59,17 @@ class Outbox:
         """Takes a push for sending; who takes it reports its end."""
 
     def tell(self, notice: Notice) -> None:
-        """Draw the message's fate and enter its copies in the agenda."""
+        """Tell a piece of news as the courier words it."""
+        for message in self.courier.messages(notice, self._now_ms()):
+            self.post(message)
+
+    def stepped(self, order: Order) -> None:
+        """Tell what there is to tell after a step that nobody tells of by itself."""
+        for message in self.courier.stepped(order, self._now_ms()):
+            self.post(message)
+
+    def post(self, notice: Notice) -> None:
+        """Draw one message's fate and enter its copies in the agenda."""
         self.tally.made += 1
         number = notice.order.life.number
         self._messages_of[number] += 1
@@ -101,26 +84,34 @@ class Outbox:
         if self.url is None:
             self.tally.unaddressed += 1
             return
+        body = encoder.encode(_with_id(notice.body, notice.order.order_id, as_text=plan.id_as_text))
+        push = Push(
+            notice.order.order_id,
+            notice.topic,
+            body,
+            plan,
+            self._now_ms(),
+            serial=number * MESSAGES_PER_ORDER + self._messages_of[number],
+            member_id=notice.order.life.buyer.member_id,
+        )
         if not plan.copies_ms:
             self.tally.lost += 1
+            self.courier.lost(push)
             return
         self.tally.duplicates += len(plan.copies_ms) - 1
-        body = encoder.encode(_with_id(notice.body, notice.order.order_id, as_text=plan.id_as_text))
-        push = Push(notice.order.order_id, notice.topic, body, plan, self._now_ms())
         for delay_ms in plan.copies_ms:
             self._enter(push, delay_ms)
 
     def report(self, push: Push, status: int | None) -> None:
         """The end of one attempt: the HTTP status, or None for a time-out or a broken connection."""
         self.under_way -= 1
-        if status == ANSWERED:
+        if self.courier.acknowledged(status):
             self.tally.delivered += 1
-        elif push.attempt > self._config.callback_retries:
+        elif push.attempt > self.courier.retries:
             self.tally.given_up += 1
+            self.courier.given_up(push)
         else:
-            self._enter(
-                replace(push, attempt=push.attempt + 1), self._config.scaled_ms(self._config.callback_retry_after_s)
-            )
+            self._enter(replace(push, attempt=push.attempt + 1), self._config.scaled_ms(self.courier.retry_after_s))
 
     def _enter(self, push: Push, delay_ms: int) -> None:
         self._agenda.after(delay_ms, lambda: self._send(push))

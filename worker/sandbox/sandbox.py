@@ -9,7 +9,10 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from worker.sandbox.agenda import Agenda, NowMs
+from worker.sandbox.aop.courier import OpenPlatformCourier
+from worker.sandbox.aop.platform import OpenPlatform
 from worker.sandbox.config import SandboxConfig
+from worker.sandbox.courier import Courier, PandaPonCourier
 from worker.sandbox.faults import CallFaults
 from worker.sandbox.outbox import Outbox
 from worker.sandbox.traffic import Traffic
@@ -51,8 +54,10 @@ class Sandbox:
         self.sleep = sleep
         """Waits real seconds; only slow answers use it."""
         self.agenda = Agenda(now_ms)
-        self.outbox = Outbox(config, self.agenda, now_ms)
+        self.open_platform = OpenPlatform(config, now_ms)
+        self.outbox = Outbox(config, self.agenda, now_ms, self._courier())
         self.world = World(config, self.agenda, now_ms, self.outbox.tell)
+        self.world.after_step = self.outbox.stepped
         self.faults = CallFaults(config.seed, config.level)
         self.traffic = Traffic(now_ms, config.rate_per_s, config.burst)
         self.started = False
@@ -60,6 +65,13 @@ class Sandbox:
         """Cuts the connection of a client; the server knows how, without a server an exception stands in."""
         self.verify: Callable[[str], Awaitable[bool]] | None = None
         """Asks a callback URL for its HTTP 200; needs the server's client."""
+
+    def _courier(self) -> Courier:
+        if self.config.push == "pandapon":
+            return PandaPonCourier(self.config)
+        courier = OpenPlatformCourier(self.config, self.agenda, self.open_platform.queue, self.now_ms)
+        courier.post = lambda notice: self.outbox.post(notice)  # noqa: PLW0108 - there is no outbox yet
+        return courier
 
     def start(self) -> None:
         """Let the configured orders begin; a second call does nothing."""

@@ -8,9 +8,9 @@ import httpx2
 
 from worker.sandbox.agenda import NowMs
 from worker.sandbox.config import SandboxConfig
-from worker.sandbox.outbox import Outbox, Push
+from worker.sandbox.courier import Push
+from worker.sandbox.outbox import Outbox
 from worker.sandbox.seeded import stream
-from worker.sandbox.signing import callback_headers
 
 
 class Sender:
@@ -44,12 +44,11 @@ class Sender:
         url = self._outbox.url
         if url is None:
             return None
-        headers = callback_headers(self._config, self._now_ms(), f"{self._nonces.getrandbits(128):032x}")
+        nonce = f"{self._nonces.getrandbits(128):032x}"
+        content, headers = self._outbox.courier.written(push, self._now_ms(), nonce)
         try:
             async with asyncio.timeout(self._config.callback_timeout_s):
-                answer = await self._client.post(
-                    url, content=push.rendered(), headers=headers | {"Content-Type": "application/json"}
-                )
+                answer = await self._client.post(url, content=content, headers=headers)
         except (TimeoutError, httpx2.HTTPError):
             return None
         return answer.status_code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
@@ -42,6 +43,8 @@ class World:
         self._agenda = agenda
         self._now_ms = now_ms
         self._tell = tell
+        self.after_step: Callable[[Order], None] = lambda _order: None
+        """Told about every step of a life, also those that no message tells of."""
         self._waiting: dict[str, list[Entry]] = {}
         self.orders: dict[str, Order] = {}
         """By id as text, in the order of their creation."""
@@ -60,6 +63,8 @@ class World:
             raise ValueError(f"count: expected 0 to {MAX_ORDERS - self.planned}, got {count}")
         for number in range(self.planned, self.planned + count):
             life = write_life(self._config.seed, number, self._config.agreement_share, self._config.person_share)
+            if self._config.offset_h is not None:
+                life = replace(life, offset_h=self._config.offset_h)
             delay_s = stream(self._config.seed, "arrival", number).uniform(0, self._config.arrival_s)
             self._agenda.after(round(delay_s * 1000), lambda life=life: self._create(life))  # type: ignore[misc]
         self.planned += count
@@ -157,6 +162,7 @@ class World:
                 self._agenda.cancel(entry)
         for notice in perform(order, deed, self._now_ms(), self.shown):
             self._tell(notice)
+        self.after_step(order)
         self._go_on(order, steps, place + 1)
 
     def _wait(self, order: Order, seconds: float, action: Callable[[], None]) -> None:
