@@ -8,27 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
-from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-from worker.broker.metrics import COMMIT_FAILURES, REBALANCES
+from worker.broker.batches import Batches, BatchHandler, Records, StopConsumingError
+from worker.broker.metrics import REBALANCES
 
 LOOK_TIMEOUT_S = 5.0
 _log = structlog.get_logger()
 
-Records = tuple[ConsumerRecord[bytes, bytes], ...]
-BatchHandler = Callable[[Records], Awaitable[None]]
 
-
-class StopConsumingError(RuntimeError):
-    """Raised by a handler to stop the consumer: going on would do harm. Nothing of the batch is committed."""
+__all__ = ["BatchConsumer", "BatchHandler", "Consumer", "ConsumerOptions", "Records", "Standing", "StopConsumingError"]
 
 
 class ConsumerOptions(msgspec.Struct, frozen=True):
@@ -46,6 +42,27 @@ class Standing(msgspec.Struct, frozen=True):
 
     waiting: dict[str, int]
     position: int
+
+
+class Consumer(Protocol):
+    """A consumer as whoever runs it sees it."""
+
+    async def start(self) -> None:
+        """Join the group. Raises KafkaError if no broker answers."""
+        ...
+
+    async def stop(self) -> None:
+        """Finish the batch under way and leave."""
+        ...
+
+    @property
+    def running(self) -> bool:
+        """Tell whether batches are taken. Once they are not, `stop` is still to be called."""
+        ...
+
+    async def look(self) -> Standing:
+        """Ask the brokers how far the assigned partitions reach. Raises KafkaError, TimeoutError."""
+        ...
 
 
 class _CountRebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
@@ -73,8 +90,7 @@ class BatchConsumer:
         shutdown_timeout_s: float,
         pause_after_failure: Callable[[], Awaitable[None]],
     ) -> None:
-        self._handler = handler
-        self._pause = pause_after_failure
+        self._batches = Batches(handler, pause_after_failure)
         self._broker = KafkaBroker(
             bootstrap_servers,
             client_id="ordersync",
@@ -143,46 +159,11 @@ class BatchConsumer:
     async def _on_batch(self, message: KafkaMessage) -> None:
         records: Any = message.raw_message
         consumer: Any = message.consumer
-        try:
-            await self._handler(records)
-        except asyncio.CancelledError:
-            raise
-        except StopConsumingError as error:
-            _log.critical("consumption stopped", reason=str(error))
+        if not await self._batches.take(records, consumer):
             # FastStream's StopConsume would stop the consumer from within its own loop, cancel that loop, and so leave
             # connections open and a member in the group that takes nothing. The loop ends; `stop` does the rest.
             self._subscriber.running = False
-            return
-        except Exception as error:  # noqa: BLE001 - FastStream would swallow it and go on behind the batch
-            _log.error("batch failed and comes again", error=type(error).__name__, reason=str(error)[:500])
-            _rewind(consumer, records)
-            await self._pause()
-            return
-        await _commit(consumer, records)
 
 
 async def _decode(message: KafkaMessage) -> KafkaMessage:
     return message
-
-
-def _rewind(consumer: Any, records: Records) -> None:
-    earliest: dict[TopicPartition, int] = {}
-    for record in records:
-        earliest.setdefault(TopicPartition(record.topic, record.partition), record.offset)
-    for partition, offset in earliest.items():
-        try:
-            consumer.seek(partition, offset)
-        except IllegalStateError:
-            _log.info("partition was revoked during the batch", partition=str(partition))
-
-
-async def _commit(consumer: Any, records: Records) -> None:
-    """Commit exactly what was handled. A failure is counted, not raised: the batch is stored and idempotent."""
-    following: dict[TopicPartition, int] = {}
-    for record in records:
-        following[TopicPartition(record.topic, record.partition)] = record.offset + 1
-    try:
-        await consumer.commit(following)
-    except (KafkaError, IllegalStateError) as error:
-        COMMIT_FAILURES.inc()
-        _log.warning("offsets were not committed; the batch will come again", error=type(error).__name__)

@@ -7,6 +7,7 @@ import contextlib
 import random
 import zlib
 from collections import deque
+from collections.abc import Callable
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -66,8 +67,16 @@ class KafkaLink:
     batch of that partition would be refused as out of order.
     """
 
-    def __init__(self, bootstrap_servers: str, names: TopicNames, *, client_id: str = "ordersync") -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        names: TopicNames,
+        *,
+        client_id: str = "ordersync",
+        make_producer: Callable[..., AIOKafkaProducer] = AIOKafkaProducer,
+    ) -> None:
         self._bootstrap_servers = bootstrap_servers
+        self._make_producer = make_producer
         self._client_id = client_id
         self._names = names
         self._producer: AIOKafkaProducer | None = None
@@ -202,7 +211,7 @@ class KafkaLink:
     async def _connect(self) -> None:
         pause = RECONNECT_FIRST_S
         while True:
-            producer = AIOKafkaProducer(
+            producer = self._make_producer(
                 bootstrap_servers=self._bootstrap_servers,
                 client_id=self._client_id,
                 acks="all",

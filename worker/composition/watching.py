@@ -7,7 +7,7 @@ import asyncio
 import structlog
 from aiokafka.errors import KafkaError
 
-from worker.broker.consumer import BatchConsumer
+from worker.broker.consumer import Consumer
 from worker.broker.metrics import LAG
 from worker.operations.health import Loop
 
@@ -15,7 +15,7 @@ WATCH_EVERY_S = 2.0
 _log = structlog.get_logger()
 
 
-async def watch(consumer: BatchConsumer, loop: Loop) -> None:
+async def watch(consumer: Consumer, loop: Loop) -> None:
     """Export the lag, and call it progress when records were taken or none wait. Returns when the consumer stopped.
 
     A broker that does not answer is not a loop that hangs: a restart would not bring it back.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from enum import StrEnum
 
@@ -13,15 +12,15 @@ import structlog
 
 from worker import version
 from worker.accounts import Account
-from worker.broker.consumer import BatchConsumer, ConsumerOptions
+from worker.broker.consumer import Consumer, ConsumerOptions
 from worker.broker.durable import DurablePublisher
-from worker.broker.producer import KafkaLink
 from worker.broker.topics import TopicNames
 from worker.composition.doors import build_door, parser_of
+from worker.composition.outside import Outside
 from worker.composition.pace import SharedLimiter
 from worker.composition.pollers import build_pollers
 from worker.composition.watching import watch
-from worker.domain.clock import SECOND, Clock, SystemClock
+from worker.domain.clock import SECOND, Clock
 from worker.domain.policy import Effect, Policy
 from worker.followups.executor import Executor, Handle
 from worker.followups.pay import Pay
@@ -29,12 +28,11 @@ from worker.followups.recovery import Recovery
 from worker.followups.refresh import Refresh
 from worker.followups.substitutes import Substitutes
 from worker.followups.sweep import Sweep
-from worker.http_server import AsgiApp, HttpServer, front
+from worker.http_server import AsgiApp, front
 from worker.intake.callbacks import CallbackApp, Limits
 from worker.intake.messages import MessagePoller
 from worker.intake.poller import StreamPoller
 from worker.intake.spool import PostgresSpool, SpoolDrain
-from worker.marketplaces.build import build_marketplace
 from worker.marketplaces.port import Marketplace, Stream
 from worker.operations.access import Access
 from worker.operations.api import create_api
@@ -43,10 +41,8 @@ from worker.operations.notifier import Notifier, apprise_teller
 from worker.outbound.relay import Relay
 from worker.reconcile.reconciler import Reconciler
 from worker.settings import Settings
-from worker.storage.engine import create_engine
 from worker.storage.read_store import answers
 from worker.storage.schema import require_schema
-from worker.storage.wakeup import Wakeups
 from worker.supervision import keep_running
 
 GROUP = "ordersync.reconcile"
@@ -82,40 +78,34 @@ class Worker:
         *,
         clock: Clock | None = None,
         jitter: random.Random | None = None,
+        outside: Outside | None = None,
     ) -> None:
+        self._outside = outside = outside or Outside(settings, clock=clock, jitter=jitter)
         self.settings = settings
         self.accounts = accounts
         self.roles = frozenset(roles)
-        self.clock = clock or SystemClock()
-        self.jitter = jitter or random.Random()  # noqa: S311 - pauses, not secrets
+        self.clock = outside.clock
+        self.jitter = outside.jitter
         self.names = TopicNames(settings.topic_prefix)
-        self.health = Health(time.monotonic)
-        self.wakeups = Wakeups(settings.dsn)
-        self.kafka = KafkaLink(settings.kafka_bootstrap_servers, self.names)
-        self.engine = create_engine(settings.dsn, application="worker", pool_size=12)
-        self._spool_engine = create_engine(settings.dsn, application="spool", pool_size=5, statement_timeout_ms=2_000)
-        self._poll_engine = create_engine(
-            settings.dsn, application="poll", pool_size=2 * len(Stream) * len(accounts) + 1
-        )
-        self._pace_engine = create_engine(
-            settings.dsn, application="pace", pool_size=4, statement_timeout_ms=2_000, lock_timeout_ms=2_000
-        )
+        self.health = Health(outside.monotonic)
+        self.wakeups = outside.wakeups()
+        self.kafka = outside.kafka(self.names)
+        self.engine = outside.engine("worker", pool_size=12)
+        self._spool_engine = outside.engine("spool", pool_size=5, statement_timeout_ms=2_000)
+        self._poll_engine = outside.engine("poll", pool_size=2 * len(Stream) * len(accounts) + 1)
+        self._pace_engine = outside.engine("pace", pool_size=4, statement_timeout_ms=2_000, lock_timeout_ms=2_000)
         # Names begin with ordersync-: the API's paging looks for running writers by it.
-        self._api_engine = create_engine(
-            settings.dsn, application="api", pool_size=4, statement_timeout_ms=5_000, lock_timeout_ms=2_000
-        )
+        self._api_engine = outside.engine("api", pool_size=4, statement_timeout_ms=5_000, lock_timeout_ms=2_000)
         self._engines = (self.engine, self._spool_engine, self._poll_engine, self._pace_engine, self._api_engine)
         self.publisher = DurablePublisher(
             self.kafka,
             PostgresSpool(self._spool_engine),
             kafka_timeout_s=settings.callback_kafka_timeout_s,
             spool_timeout_s=settings.callback_spool_timeout_s,
-            now=time.monotonic,
+            now=outside.monotonic,
         )
         self.marketplaces: dict[str, Marketplace] = {
-            account.name: build_marketplace(
-                account, self.clock, settings.call_timeout_s, SharedLimiter(self._pace_engine, account)
-            )
+            account.name: outside.marketplace(account, SharedLimiter(self._pace_engine, account))
             for account in accounts
         }
         self._policies = {
@@ -123,14 +113,8 @@ class Worker:
         }
         self._tasks: list[asyncio.Task[None]] = []
         self._executors: list[Executor] = []
-        self._consumer: BatchConsumer | None = None
-        self.http = HttpServer(
-            self._app(),
-            settings.http_host,
-            settings.http_port,
-            max_concurrency=settings.http_max_concurrency,
-            shutdown_timeout_s=settings.shutdown_timeout_s,
-        )
+        self._consumer: Consumer | None = None
+        self.http = outside.http(self._app())
 
     @property
     def skew_ms(self) -> int:
@@ -211,14 +195,7 @@ class Worker:
             self.settings.batch_wait_ms,
             self.settings.consumer_instance,
         )
-        consumer = BatchConsumer(
-            self.settings.kafka_bootstrap_servers,
-            self.names.inbound,
-            options,
-            reconciler.handle,
-            shutdown_timeout_s=self.settings.shutdown_timeout_s,
-            pause_after_failure=self._short_pause,
-        )
+        consumer = self._outside.consumer(self.names.inbound, options, reconciler.handle, self._short_pause)
         self._consumer = consumer
         try:
             await consumer.start()
@@ -251,7 +228,7 @@ class Worker:
                 self.jitter,
                 policy=self.policy_of(account.name),
                 skew=self.skew_ms,
-                monotonic=time.monotonic,
+                monotonic=self._outside.monotonic,
             )
             self._start_executor(account.name, Effect.REFRESH, refresh, account.max_concurrent_reads)
             if account.policy.find_substitutes:
@@ -325,7 +302,9 @@ class Worker:
         limits = Limits(self.settings.callback_max_bytes, self.settings.callback_body_timeout_s)
         doors = {account.name: build_door(account) for account in self.accounts}
         parsers = {account.name: parser_of(account) for account in self.accounts}
-        return CallbackApp(doors, self.publisher, self.clock, limits, monotonic=time.monotonic, parsers=parsers)
+        return CallbackApp(
+            doors, self.publisher, self.clock, limits, monotonic=self._outside.monotonic, parsers=parsers
+        )
 
     def _spawn_loop(
         self, name: str, run: Callable[[Progress], Awaitable[None]], stalled_after_s: float | None = None

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import urlsplit
+
+import httpx2 as httpx
+import msgspec
 
 from worker.catalogue.operation import Dialect
 from worker.domain.clock import Clock
@@ -55,10 +59,22 @@ class AccountSettings(Protocol):
     def image_hosts(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
-def build_caller(account: AccountSettings, clock: Clock, timeout_s: float, limiter: Limiter) -> Caller:
+class Network(msgspec.Struct, frozen=True):
+    """What a client reaches its marketplace through; the default is the machine's own network and clock."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    transport: httpx.AsyncBaseTransport | None = None
+
+
+OWN_NETWORK = Network()
+
+
+def build_caller(
+    account: AccountSettings, clock: Clock, timeout_s: float, limiter: Limiter, network: Network = OWN_NETWORK
+) -> Caller:
     """Return what calls an account's operations."""
     dialect = Dialect(account.dialect)
-    http = HttpCore(account.base_url, timeout_s=timeout_s)
+    http = HttpCore(account.base_url, timeout_s=timeout_s, transport=network.transport)
     wire: Wire
     if dialect is Dialect.ALIBABA1688:
         keys = AppKeys(account.access_key, account.access_secret, account.access_token, account.refresh_token)
@@ -67,12 +83,14 @@ def build_caller(account: AccountSettings, clock: Clock, timeout_s: float, limit
         credentials = Credentials(account.access_key, account.access_secret, account.user_id)
         wire = PandaPonWire(credentials, clock, timestamp_in_seconds=account.timestamp_in_seconds)
     routes = Routes(dialect, account.api_version, account.paths)
-    return Caller(http, wire, clock, routes=routes, limiter=limiter, breaker=Breaker(time.monotonic))
+    return Caller(http, wire, clock, routes=routes, limiter=limiter, breaker=Breaker(network.monotonic))
 
 
-def build_marketplace(account: AccountSettings, clock: Clock, timeout_s: float, limiter: Limiter) -> Marketplace:
+def build_marketplace(
+    account: AccountSettings, clock: Clock, timeout_s: float, limiter: Limiter, network: Network = OWN_NETWORK
+) -> Marketplace:
     """Return the client of an account."""
-    caller = build_caller(account, clock, timeout_s, limiter)
+    caller = build_caller(account, clock, timeout_s, limiter, network)
     base = urlsplit(account.base_url)
     local = (base.netloc,) if base.hostname in _LOOPBACK else ()  # a twin shows pictures, too
     images = ImageFetcher(account.image_hosts, local)

@@ -49,9 +49,17 @@ class HttpCore:
     """Connections to one account's API.
 
     Redirects are not followed and the environment's proxies are not used: either could repeat a request on its own.
+    `transport` stands in for the network.
     """
 
-    def __init__(self, base_url: str, *, timeout_s: float, max_connections: int = 16) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout_s: float,
+        max_connections: int = 16,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._timeout_s = timeout_s
         timeout = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
         limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections)
@@ -62,6 +70,7 @@ class HttpCore:
             verify=certificates(),
             trust_env=False,
             follow_redirects=False,
+            transport=transport,
         )
         # An effect gets a connection of its own: a kept one may turn out closed after the request was written.
         self._effects = httpx.AsyncClient(
@@ -71,6 +80,7 @@ class HttpCore:
             verify=certificates(),
             trust_env=False,
             follow_redirects=False,
+            transport=transport,
         )
 
     async def close(self) -> None:
