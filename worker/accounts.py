@@ -99,6 +99,10 @@ def _money(value: Any) -> int:
         raise ValueError(f'expected an amount in yuan such as "500.00" ({error})') from error
 
 
+def _optional_money(value: Any) -> int | None:
+    return None if value is None else _money(value)
+
+
 def _share(value: Any) -> Decimal:
     if not isinstance(value, str):
         raise ValueError('expected a share in quotes, such as "0.02" for 2 %')  # noqa: TRY004 - pydantic wants ValueError
@@ -124,6 +128,8 @@ class PolicyConfig(BaseModel):
     auto_pay: bool = False
     auto_pay_limit: Annotated[int, BeforeValidator(_money), Field(ge=0)] = 0
     price_tolerance: Annotated[Decimal, BeforeValidator(_share)] = Decimal(0)
+    four_eyes_above: Annotated[int | None, BeforeValidator(_optional_money), Field(ge=0)] = None
+    """Above this, two different people must approve what waits for approval, neither of them who asked for it."""
     find_substitutes: bool = False
     """Look for the same article elsewhere when a seller lacks goods or raises the price beyond the tolerance."""
 
@@ -135,7 +141,14 @@ class PolicyConfig(BaseModel):
 
     def to_policy(self, platforms: frozenset[Platform]) -> Policy:
         """Return the domain's policy for an account that can call the marketplace about orders of `platforms`."""
-        return Policy(self.auto_pay, self.auto_pay_limit, self.price_tolerance, platforms, self.find_substitutes)
+        return Policy(
+            self.auto_pay,
+            self.auto_pay_limit,
+            self.price_tolerance,
+            platforms,
+            self.find_substitutes,
+            four_eyes_above=self.four_eyes_above,
+        )
 
 
 class Account(BaseModel):

@@ -80,6 +80,12 @@ def test_what_is_not_said_pays_nothing(load: Load) -> None:
     (main,) = load(account(policy={}))
     policy = main.policy.to_policy(frozenset({Platform.ALIBABA_1688}))
     assert (policy.auto_pay, policy.auto_pay_limit, policy.price_tolerance) == (False, 0, Decimal(0))
+    assert policy.four_eyes_above is None
+
+
+def test_four_eyes_are_asked_for_above_an_amount(load: Load) -> None:
+    (main,) = load(account(policy=POLICY | {"four_eyes_above": '"1000.00"'}))
+    assert main.policy.to_policy(frozenset()).four_eyes_above == 100_000
 
 
 def test_neither_a_repr_nor_a_dump_shows_a_secret(load: Load) -> None:
@@ -180,6 +186,8 @@ POLICY_MISTAKES = [
     ("auto_pay_limit", '"1,000.00"', "auto_pay_limit: expected an amount in yuan"),
     ("auto_pay_limit", '"Infinity"', "auto_pay_limit: expected an amount in yuan"),
     ("auto_pay_limit", '"-1"', "auto_pay_limit: Input should be greater than or equal to 0"),
+    ("four_eyes_above", "1000", "four_eyes_above: expected an amount in quotes"),
+    ("four_eyes_above", '"-1"', "four_eyes_above: Input should be greater than or equal to 0"),
     ("price_tolerance", "0.02", "price_tolerance: expected a share in quotes"),
     ("price_tolerance", "0", "price_tolerance: expected a share in quotes"),
     ("price_tolerance", '"2 %"', "price_tolerance: expected a share such as"),

@@ -28,6 +28,8 @@ class Policy(msgspec.Struct, frozen=True):
     price_tolerance: Decimal = Decimal(0)
     platforms: frozenset[Platform] = frozenset({Platform.ALIBABA_1688})
     find_substitutes: bool = False
+    four_eyes_above: int | None = None
+    """Minor units; above it an approval takes two people. None: one is always enough."""
 
 
 class Effect(StrEnum):
