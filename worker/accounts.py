@@ -186,6 +186,7 @@ class Account(BaseModel):
     timestamped: bool = True  # 1688: `_aop_timestamp` is optional for the buyer's operations
     refund_list: bool = False  # PandaPon marks Taobao's after-sales list as "in development"
     image_hosts: tuple[str, ...] = ("alicdn.com", "1688.com", "taobao.com", "tmall.com")
+    record_exchanges: bool = False  # write every exchange down, see `record_directory` of the settings
     policy: PolicyConfig = PolicyConfig()
 
     _access_secret: str = PrivateAttr("")

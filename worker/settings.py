@@ -107,6 +107,11 @@ class Settings(BaseSettings):
     shutdown_timeout_s: Annotated[float, Field(gt=0, le=60)] = 12.0
     stalled_after_s: Annotated[float, Field(gt=0, le=3_600)] = 60.0
 
+    record_directory: Path | None = None  # where accounts with `record_exchanges` write what they ask and hear
+    record_exchange_bytes: Annotated[int, Field(ge=1_024, le=8_388_608)] = 1_048_576
+    record_file_bytes: Annotated[int, Field(ge=65_536, le=1_073_741_824)] = 16_777_216
+    record_files: Annotated[int, Field(ge=1, le=10_000)] = 10  # per account
+
     notify_urls: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_addresses), Field(max_length=20)] = ()
     log_level: Annotated[str, AfterValidator(_level)] = "info"
 
@@ -138,7 +143,13 @@ def load_configuration(**overrides: Any) -> tuple[Settings, tuple[Account, ...]]
         settings = load_settings(**overrides)
     except ConfigurationError as error:
         raise ConfigurationError([*error.mistakes, *_account_mistakes(overrides)]) from error
-    return settings, load_accounts(settings.accounts_file, _environment())
+    accounts = load_accounts(settings.accounts_file, _environment())
+    if settings.record_directory is None and any(account.record_exchanges for account in accounts):
+        names = ", ".join(account.name for account in accounts if account.record_exchanges)
+        raise ConfigurationError(
+            [f"{PREFIX}RECORD_DIRECTORY: is not set; expected a directory, since {names} has record_exchanges = true"]
+        )
+    return settings, accounts
 
 
 def _account_mistakes(overrides: dict[str, Any]) -> list[str]:

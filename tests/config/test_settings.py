@@ -127,6 +127,9 @@ ONE_MISTAKE = [
     ("IDLE_POLL_S", "61", "Input should be less than or equal to 60"),
     ("SHUTDOWN_TIMEOUT_S", "x", "Input should be a valid number"),
     ("STALLED_AFTER_S", "0", "Input should be greater than 0"),
+    ("RECORD_EXCHANGE_BYTES", "1023", "Input should be greater than or equal to 1024"),
+    ("RECORD_FILE_BYTES", "1", "Input should be greater than or equal to 65536"),
+    ("RECORD_FILES", "0", "Input should be greater than or equal to 1"),
     ("NOTIFY_URLS", f"slack://{PASSWORD}", "expected a JSON list of addresses"),
     ("NOTIFY_URLS", f'["slack://{PASSWORD}", 5]', "expected a JSON list of addresses"),
     ("NOTIFY_URLS", f'{{"a": "{PASSWORD}"}}', "expected a JSON list of addresses"),
@@ -143,7 +146,7 @@ def test_one_mistake_is_one_line_that_names_the_variable(given: SetUp, key: str,
 
 
 def test_every_setting_with_a_limit_is_in_the_table() -> None:
-    free = {"accounts_file", "http_host", "api_token", "consumer_instance"}
+    free = {"accounts_file", "http_host", "api_token", "consumer_instance", "record_directory"}
     assert {key.lower() for key, _, _ in ONE_MISTAKE} | free == set(Settings.model_fields)
 
 
@@ -215,3 +218,15 @@ def test_a_variable_wins_over_a_secret_file(given: SetUp, tmp_path: Path, monkey
     monkeypatch.setattr(settings_module, "SECRETS_DIR", tmp_path)
     (tmp_path / "ordersync_http_port").write_text("9002")
     assert load_settings().http_port == 9001
+
+
+def test_an_account_that_is_to_be_recorded_needs_a_place_for_it(given: SetUp) -> None:
+    Path("accounts.toml").write_text(ACCOUNTS + "record_exchanges = true\n")
+    given()
+    (found,) = mistakes(load_configuration)
+    assert found == (
+        "ORDERSYNC_RECORD_DIRECTORY: is not set; expected a directory, since main has record_exchanges = true"
+    )
+    given(ORDERSYNC_RECORD_DIRECTORY="/var/lib/ordersync/recordings")
+    settings, (main,) = load_configuration()
+    assert (main.record_exchanges, settings.record_directory) == (True, Path("/var/lib/ordersync/recordings"))

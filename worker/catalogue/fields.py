@@ -23,7 +23,10 @@ _TRADE = (
     "productItems[].price:yuan productItems[].itemAmount:yuan productItems[].entryDiscount:fen",
     "productItems[].quantity:decimal productItems[].status:text productItems[].logisticsStatus:integer",
     "productItems[].productImgUrl:list productItems[].refundId:id_text productItems[].gmtPayExpireTime:time",
-    "nativeLogistics!:object tradeTerms:list tradeTerms[].payStatus:text tradeTerms[].payTime:time",
+    "nativeLogistics:object nativeLogistics.contactPerson!:text nativeLogistics.mobile!:text",
+    "nativeLogistics.address!:text nativeLogistics.logisticsItems:list nativeLogistics.logisticsItems[].id:id_number",
+    "nativeLogistics.logisticsItems[].logisticsBillNo:text nativeLogistics.logisticsItems[].subItemIds:text",
+    "tradeTerms:list tradeTerms[].payStatus:text tradeTerms[].payTime:time",
 )
 _PAGE = ("totalRecords:integer totalPage:integer pageSize:integer currentPage:integer data:list",)
 _ADDRESS = (
@@ -64,22 +67,22 @@ REQUESTS: Final[dict[tuple[Dialect, str], tuple[Field, ...]]] = {
     ),
     (_P, "1688.cart.create_order"): fields("cartIds*:list userId*:text staffName:text flow*:text", *_ADDRESS),
     (_P, "1688.order.batch_submit_payment"): fields("orderIds*:list"),
-    (_P, "1688.order.batch_create"): fields("flow*:text message:text", *_ADDRESS, *_CARGO),
+    (_P, "1688.order.batch_create"): fields("flow*:text message!:text", *_ADDRESS, *_CARGO),
     (_P, "1688.order.list"): fields("page:integer pageSize:integer modifyStartTime:time modifyEndTime:time"),
     (_P, "1688.order.preview"): fields("flow:text", *_ADDRESS, *_CARGO),
-    (_P, "1688.order.create"): fields("flow*:text message:text tradeType:text", *_ADDRESS, *_CARGO),
+    (_P, "1688.order.create"): fields("flow*:text message!:text tradeType:text", *_ADDRESS, *_CARGO),
     (_P, "1688.order.detail"): fields("webSite*:text orderId*:id_text"),
-    (_P, "1688.order.cancel"): fields(_AOP_ORDER, "cancelReason*:text remark:text"),
+    (_P, "1688.order.cancel"): fields(_AOP_ORDER, "cancelReason*:text remark!:text"),
     (_P, "1688.order.pay"): fields("orderId*:id_text"),
     (_P, "1688.order.confirm_receipt"): fields("orderId*:id_number orderEntryIds:list"),
     (_P, "1688.order.wangwang_nick"): fields("offerId*:id_number openUid*:text"),
     (_P, "1688.refund.detail"): fields("refundId*:id_text"),
     (_P, "1688.refund.create"): fields(
         "orderId*:id_number orderEntryIds*:list disputeRequest*:text applyPayment*:fen applyCarriage*:fen",
-        "applyReasonId*:id_number description*:text goodsStatus*:text vouchers:list orderEntryCountList:list",
+        "applyReasonId*:id_number description*!:text goodsStatus*:text vouchers:list orderEntryCountList:list",
     ),
     (_P, "1688.refund.return_goods"): fields(
-        "refundId:id_text logisticsCompanyNo*:text freightBill*:text description:text vouchers:list"
+        "refundId:id_text logisticsCompanyNo*:text freightBill*:text description!:text vouchers:list"
     ),
     (_P, "taobao.order.preview"): fields("orderLineList*:json_text receiver*!:json_text"),
     (_P, "taobao.order.create"): fields(
@@ -107,10 +110,10 @@ REQUESTS: Final[dict[tuple[Dialect, str], tuple[Field, ...]]] = {
     (_P, "warehouse.freight.preview"): fields("renderItems*:list", _RECEIVER),
     (_P, "warehouse.domestic_logistics.update"): fields("orderId*:id_text tmallOrderId:id_text logisticInfos*:list"),
     (_P, "warehouse.freight.book"): fields(
-        "renderId*:text lineItems*:list tmallOrderInfo:object remark:text", _RECEIVER
+        "renderId*:text lineItems*:list tmallOrderInfo:object remark!:text", _RECEIVER
     ),
     (_X, "1688.order.preview"): fields("flow:text aliId:id_text outOrderId:id_text", *_ADDRESS, *_CARGO),
-    (_X, "1688.order.create"): fields("flow*:text outOrderId:id_text message:text", *_ADDRESS, *_CARGO),
+    (_X, "1688.order.create"): fields("flow*:text outOrderId:id_text message!:text", *_ADDRESS, *_CARGO),
     (_X, "wms.package.inbound"): fields(
         "out_order_id*:id_text alibaba_order_id*:id_text logistics_tracking_number*:text quality_inspection_info:object"
     ),
@@ -128,7 +131,7 @@ REQUESTS: Final[dict[tuple[Dialect, str], tuple[Field, ...]]] = {
     (_A, "1688.order.detail"): fields(_AOP_ORDER, "includeFields:text"),
     (_A, "1688.order.logistics"): fields(_AOP_ORDER),
     (_A, "1688.order.trace"): fields(_AOP_ORDER, "logisticsId:id_text"),
-    (_A, "1688.order.cancel"): fields("webSite*:text tradeID*:id_number cancelReason*:text remark:text"),
+    (_A, "1688.order.cancel"): fields("webSite*:text tradeID*:id_number cancelReason*:text remark!:text"),
     (_A, "1688.order.confirm_receipt"): fields("orderId*:id_number orderEntryIds*:json_text"),
     (_A, "1688.payment.prepare"): fields("tradeWithholdPreparePayParam*:json_text"),
     (_A, "1688.payment.url"): fields("orderIdList*:json_text"),

@@ -14,9 +14,10 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.accounts import Account, ConfigurationError
 from worker.cli.maintain import look_at_topics
+from worker.composition.recorders import build_recorder
 from worker.domain.clock import MINUTE, SystemClock
 from worker.logs import configure_logging
-from worker.marketplaces.build import build_marketplace
+from worker.marketplaces.build import Network, build_marketplace
 from worker.marketplaces.limits import NoLimit
 from worker.marketplaces.port import MarketplaceError, Stream, UnauthorisedError
 from worker.settings import Settings, load_configuration
@@ -104,7 +105,13 @@ async def _kafka(settings: Settings) -> AsyncIterator[Finding]:
 async def _account(account: Account, settings: Settings) -> Finding:
     what = f"account {account.name}"
     clock = SystemClock()
-    marketplace = build_marketplace(account, clock, settings.call_timeout_s, NoLimit())
+    marketplace = build_marketplace(
+        account,
+        clock,
+        settings.call_timeout_s,
+        NoLimit(),
+        Network(recorder=build_recorder(account, settings, clock)),
+    )
     now = clock.now_ms()
     try:
         lists = sorted(stream for stream in marketplace.streams if stream is not Stream.FAILED_MESSAGES)

@@ -12,9 +12,10 @@ from worker.accounts import Account
 from worker.broker.consumer import BatchConsumer, BatchHandler, Consumer, ConsumerOptions
 from worker.broker.producer import KafkaLink
 from worker.broker.topics import TopicNames
+from worker.composition.recorders import build_recorder
 from worker.domain.clock import Clock, SystemClock
 from worker.http_server import AsgiApp, HttpServer
-from worker.marketplaces.build import build_marketplace
+from worker.marketplaces.build import Network, build_marketplace
 from worker.marketplaces.limits import Limiter
 from worker.marketplaces.port import Marketplace
 from worker.settings import Settings
@@ -70,7 +71,8 @@ class Outside:
 
     def marketplace(self, account: Account, limiter: Limiter) -> Marketplace:
         """Return an account's client."""
-        return build_marketplace(account, self.clock, self.settings.call_timeout_s, limiter)
+        network = Network(recorder=build_recorder(account, self.settings, self.clock))
+        return build_marketplace(account, self.clock, self.settings.call_timeout_s, limiter, network)
 
     def http(self, app: AsgiApp) -> HttpServer:
         """Return what serves the application."""

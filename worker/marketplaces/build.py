@@ -22,6 +22,7 @@ from worker.marketplaces.limits import Limiter
 from worker.marketplaces.pandapon.client import PandaPonClient
 from worker.marketplaces.pandapon.wire import Credentials, PandaPonWire
 from worker.marketplaces.port import Marketplace
+from worker.marketplaces.recording import Recorder
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -60,10 +61,11 @@ class AccountSettings(Protocol):
 
 
 class Network(msgspec.Struct, frozen=True):
-    """What a client reaches its marketplace through; the default is the machine's own network and clock."""
+    """What a client reaches its marketplace through; the default is the machine's own network and clock, unrecorded."""
 
     monotonic: Callable[[], float] = time.monotonic
     transport: httpx.AsyncBaseTransport | None = None
+    recorder: Recorder | None = None
 
 
 OWN_NETWORK = Network()
@@ -74,7 +76,7 @@ def build_caller(
 ) -> Caller:
     """Return what calls an account's operations."""
     dialect = Dialect(account.dialect)
-    http = HttpCore(account.base_url, timeout_s=timeout_s, transport=network.transport)
+    http = HttpCore(account.base_url, timeout_s=timeout_s, transport=network.transport, recorder=network.recorder)
     wire: Wire
     if dialect is Dialect.ALIBABA1688:
         keys = AppKeys(account.access_key, account.access_secret, account.access_token, account.refresh_token)

@@ -164,7 +164,7 @@ class Caller:
     async def _send(self, operation: Operation, path: str, question: Mapping[str, Any], *, effect: bool) -> Any:
         request = self._wire.request(operation, path, question)
         try:
-            status, answer = await self._http.exchange(request, effect=effect)
+            status, answer = await self._http.exchange(request, effect=effect, operation=operation)
             data = self._wire.open(operation, status, answer)
         except ThrottledError:
             await self._limiter.throttled()

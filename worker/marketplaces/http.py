@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 import httpx2 as httpx
 import stamina
+from msgspec.structs import replace
 
+from worker.catalogue.operation import Operation
 from worker.marketplaces.port import (
     MarketplaceError,
     NotSentError,
@@ -18,6 +20,7 @@ from worker.marketplaces.port import (
     UnauthorisedError,
     UnreadableError,
 )
+from worker.marketplaces.recording import Exchange, Recorder
 from worker.marketplaces.values import decode_json
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
@@ -49,7 +52,7 @@ class HttpCore:
     """Connections to one account's API.
 
     Redirects are not followed and the environment's proxies are not used: either could repeat a request on its own.
-    `transport` stands in for the network.
+    `transport` stands in for the network; `recorder` gets every exchange, answered or not.
     """
 
     def __init__(
@@ -59,8 +62,10 @@ class HttpCore:
         timeout_s: float,
         max_connections: int = 16,
         transport: httpx.AsyncBaseTransport | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._timeout_s = timeout_s
+        self._recorder = recorder
         timeout = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
         limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections)
         self._reads = httpx.AsyncClient(
@@ -88,13 +93,39 @@ class HttpCore:
         await self._reads.aclose()
         await self._effects.aclose()
 
-    async def exchange(self, request: Request, *, effect: bool) -> tuple[int, Any]:
+    async def exchange(self, request: Request, *, effect: bool, operation: Operation | None = None) -> tuple[int, Any]:
         """Send once; return the HTTP status and the decoded JSON, that of a refusal (4xx) included.
 
         Raises:
             NotSentError: no connection was made.
             ThrottledError, RetryableError, UnauthorisedError, UnreadableError: no JSON came back, or none in time.
         """
+        recorder = self._recorder
+        if recorder is None:
+            status, _, body = await self._send(request, effect=effect)
+            return status, _judged(status, body)
+        exchange = Exchange(
+            operation=operation,
+            effect=effect,
+            method=request.method,
+            path=request.path,
+            headers=request.headers,
+            params=request.params,
+            content=request.content,
+            asked_at=recorder.now_ms(),
+            took_ms=0,
+        )
+        try:
+            status, headers, body = await self._send(request, effect=effect)
+            exchange = replace(exchange, status=status, answer_headers=headers, answer=body)
+            return status, _judged(status, body)
+        except BaseException as error:
+            exchange = replace(exchange, error=f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            recorder.keep(replace(exchange, took_ms=recorder.now_ms() - exchange.asked_at))
+
+    async def _send(self, request: Request, *, effect: bool) -> tuple[int, dict[str, str], bytes]:
         client = self._effects if effect else self._reads
         try:
             async with (
@@ -107,7 +138,7 @@ class HttpCore:
                     params=request.params or None,
                 ) as response,
             ):
-                return response.status_code, await _decoded(response)
+                return response.status_code, dict(response.headers), await _body(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotSentError(f"no connection: {type(error).__name__}") from error
         except (httpx.HTTPError, TimeoutError) as error:
@@ -128,13 +159,16 @@ def retried_reads() -> stamina.AsyncRetryingCaller:
 RETRYABLE: tuple[type[MarketplaceError], ...] = (RetryableError, ThrottledError)
 
 
-async def _decoded(response: httpx.Response) -> Any:
+async def _body(response: httpx.Response) -> bytes:
     parts = bytearray()
     async for chunk in response.aiter_bytes():
         parts += chunk
         if len(parts) > MAX_ANSWER_BYTES:
             raise UnreadableError(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
-    status = response.status_code
+    return bytes(parts)
+
+
+def _judged(status: int, body: bytes) -> Any:
     if status == _TOO_MANY_REQUESTS:
         raise ThrottledError("HTTP 429")
     if status >= _SERVER_ERROR:
@@ -142,7 +176,7 @@ async def _decoded(response: httpx.Response) -> Any:
     if status in _REDIRECTS:
         raise UnreadableError(f"HTTP {status}: redirects are not followed")
     try:
-        return decode_json(bytes(parts))
+        return decode_json(body)
     except ValueError as error:
         if status in _UNAUTHORISED:
             raise UnauthorisedError(f"HTTP {status}") from error

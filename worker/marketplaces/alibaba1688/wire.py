@@ -86,7 +86,7 @@ class AopWire:
             question = {"grant_type": "refresh_token", "refresh_token": self._keys.refresh_token}
             request = self.request(operation, operation.paths["aop"], question)
             try:
-                status, answer = await self._http.exchange(request, effect=False)
+                status, answer = await self._http.exchange(request, effect=False, operation=operation)
                 token = text(opened(operation, status, answer).get("access_token"))
                 if token is None:
                     raise UnreadableError("auth.token.refresh: no access_token in the answer")
