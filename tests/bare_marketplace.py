@@ -1,10 +1,23 @@
 # ruff: noqa: ARG002 - it refuses whatever it is asked
 """A marketplace that can do nothing yet: a test's own marketplace says what it can on top of this."""
 
+from collections.abc import Sequence
+
 from worker.domain.clock import Millis
-from worker.domain.facts import Fact, Source
+from worker.domain.facts import Fact, Line, Parcel, Source
 from worker.domain.identity import Platform
-from worker.marketplaces.port import EffectAnswer, FailedMessages, ListPage, Offer, Stream, UnsupportedError
+from worker.marketplaces.port import (
+    Ability,
+    EffectAnswer,
+    FailedMessages,
+    FreightQuestion,
+    FreightQuote,
+    ListPage,
+    NotSentError,
+    Offer,
+    Stream,
+    UnsupportedError,
+)
 
 
 class BareMarketplace:
@@ -28,8 +41,39 @@ class BareMarketplace:
     async def find_similar(self, image_url: str, limit: int) -> tuple[Offer, ...]:
         raise UnsupportedError("find_similar")
 
-    async def pay(self, platform: Platform, order_id: str, amount: int) -> EffectAnswer:
-        raise UnsupportedError("pay")
+    pay_batch_size = 1
+
+    def can(self, platform: Platform, ability: Ability) -> bool:
+        return False
+
+    async def pay(self, platform: Platform, order_id: str, amount: int, *, attempt: int = 1) -> EffectAnswer:
+        raise NotSentError("pay")
+
+    async def pay_many(self, platform: Platform, order_ids: Sequence[str]) -> dict[str, EffectAnswer]:
+        raise NotSentError("pay_many")
+
+    async def confirm_receipt(self, platform: Platform, order_id: str, line_ids: Sequence[str]) -> EffectAnswer:
+        raise NotSentError("confirm_receipt")
+
+    async def cancel(self, platform: Platform, order_id: str, reason: str) -> EffectAnswer:
+        raise NotSentError("cancel")
+
+    async def update_domestic_logistics(
+        self,
+        platform: Platform,
+        order_id: str,
+        parcels: Sequence[Parcel],
+        lines: Sequence[Line],
+        *,
+        international: str | None = None,
+    ) -> EffectAnswer:
+        raise NotSentError("update_domestic_logistics")
+
+    async def preview_freight(self, question: FreightQuestion) -> FreightQuote:
+        raise UnsupportedError("preview_freight")
+
+    async def book_international(self, question: FreightQuestion, render_id: str) -> EffectAnswer:
+        raise NotSentError("book_international")
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -35,6 +35,7 @@ MAX_SECRET_BYTES = 4_096
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _URL = re.compile(r"[!-~]+")  # printable ASCII without spaces: what may stand in a URL or a header as it is
 _TOKEN = re.compile(rf"[A-Za-z0-9._~-]{{{MIN_TOKEN_CHARS},}}")
+_HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}")
 _EXPLAINED = {"missing": "is not set; it is required", "extra_forbidden": "there is no such key"}
 _PATH = re.compile(r"/[!-~]*")
 _KEPT_ELSEWHERE = ("access_secret", "callback_token", "access_token", "refresh_token")
@@ -115,6 +116,12 @@ def _share(value: Any) -> Decimal:
     return share
 
 
+def _host(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        raise ValueError('expected a domain in lower case, such as "1688.com", with at least one dot')
+    return value
+
+
 def _network(value: str) -> str:
     ipaddress.ip_network(value, strict=False)
     return value
@@ -187,6 +194,14 @@ class Account(BaseModel):
     refund_list: bool = False  # PandaPon marks Taobao's after-sales list as "in development"
     image_hosts: tuple[str, ...] = ("alicdn.com", "1688.com", "taobao.com", "tmall.com")
     record_exchanges: bool = False  # write every exchange down, see `record_directory` of the settings
+    pay_hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = (  # where a link to pay may lead
+        "1688.com",
+        "alipay.com",
+        "taobao.com",
+        "tmall.com",
+    )
+    pay_batch_size: Annotated[int, Field(ge=1, le=30)] = 1  # inferred: the answer to a submission is not documented
+    definite_refusals: bool = True  # inferred: PandaPon's 400, 404, 409 mean that nothing happened (never of money)
     policy: PolicyConfig = PolicyConfig()
 
     _access_secret: str = PrivateAttr("")

@@ -78,7 +78,7 @@ class FakeMarketplace(BareMarketplace):
             raise self.read_failures.pop(0)
         return Fact(order(order_id), source, self.shown[order_id], observed_at=asked_at)
 
-    async def pay(self, _platform: Platform, order_id: str, _amount: int) -> EffectAnswer:
+    async def pay(self, platform: Platform, order_id: str, amount: int, *, attempt: int = 1) -> EffectAnswer:  # noqa: ARG002
         self.calls.append(order_id)
         return await self.pay_call(order_id)
 

@@ -23,12 +23,16 @@ from worker.marketplaces.caller import Caller, Routes
 from worker.marketplaces.http import HttpCore
 from worker.marketplaces.images import ImageFetcher
 from worker.marketplaces.limits import NoLimit
+from worker.marketplaces.paylinks import PayLinks
 from worker.sandbox.port import Port
 
 APP_KEY, APP_SECRET = "1000000", "app-secret-6c1f"
 REFRESH_TOKEN = "refresh-token-9a2b"
 Message = MutableMapping[str, Any]
 Given = Any | Callable[[dict[str, str]], Any]
+
+
+LINKS = PayLinks(("1688.com", "alipay.com"))
 
 
 class OpenPlatform:
@@ -134,7 +138,7 @@ async def buyer(url: str, now: Millis, *, refresh_token: str = REFRESH_TOKEN) ->
         limiter=NoLimit(),
         breaker=Breaker(time.monotonic, threshold=1_000_000),
     )
-    made = Alibaba1688Client("main", caller, ImageFetcher((), (urlsplit(url).netloc,)), clock.now_ms)
+    made = Alibaba1688Client("main", caller, ImageFetcher((), (urlsplit(url).netloc,)), clock.now_ms, LINKS)
     try:
         yield made
     finally:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tests.marketplaces.examples import RECEIVED_AT
 from worker.catalogue.operation import Dialect
 from worker.domain.clock import Millis, SystemClock
 from worker.marketplaces.breaker import Breaker
@@ -22,11 +23,13 @@ from worker.marketplaces.images import ImageFetcher
 from worker.marketplaces.limits import NoLimit
 from worker.marketplaces.pandapon.client import PandaPonClient
 from worker.marketplaces.pandapon.wire import Credentials, PandaPonWire
+from worker.marketplaces.paylinks import PayLinks
 
 ACCESS_KEY = "5a4db0c0ffee4000a000000000000001"
 SECRET = "sandbox-secret"
 USER_ID = "2100000000001"
 NONCE = "n" * 32
+PAY_HOSTS = ("1688.com", "alipay.com", "cashier.example.com")
 
 Message = MutableMapping[str, Any]
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -128,7 +131,46 @@ async def client(
         limiter=NoLimit(),
         breaker=Breaker(time.monotonic, threshold=1_000_000),
     )
-    made = PandaPonClient("main", caller, ImageFetcher((), (urlsplit(url).netloc,)))
+    here = (urlsplit(url).netloc,)
+    made = PandaPonClient("main", caller, ImageFetcher((), here), PayLinks(PAY_HOSTS, here))
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+@asynccontextmanager
+async def at(
+    scripted: Scripted,
+    dialect: Dialect = Dialect.PANDAPON,
+    *,
+    version: str = "v1",
+    paths: dict[str, str] | None = None,
+    refund_list: bool = False,
+    pay_batch_size: int = 1,
+    definite_refusals: bool = True,
+) -> AsyncIterator[PandaPonClient]:
+    """A client of the scripted server that speaks the dialect and knows these paths beside the catalogue's."""
+    wire = PandaPonWire(Credentials(ACCESS_KEY, SECRET, USER_ID), FixedClock(RECEIVED_AT), nonce=lambda: NONCE)
+    caller = Caller(
+        HttpCore(scripted.url, timeout_s=5.0),
+        wire,
+        FixedClock(RECEIVED_AT),
+        routes=Routes(dialect, version, paths or {}),
+        limiter=NoLimit(),
+        breaker=Breaker(time.monotonic),
+    )
+    here = (scripted.url.removeprefix("http://"),)
+    made = PandaPonClient(
+        "main",
+        caller,
+        ImageFetcher((), here),
+        PayLinks(PAY_HOSTS, here),
+        dialect=dialect,
+        refund_list=refund_list,
+        pay_batch_size=pay_batch_size,
+        definite_refusals=definite_refusals,
+    )
     try:
         yield made
     finally:

@@ -1,8 +1,5 @@
 """What an account can do at PandaPon and at Xport, on both platforms, and what it asks to do it."""
 
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -10,17 +7,11 @@ import msgspec
 import pytest
 
 from tests.marketplaces.examples import GOLDEN, ORDER_ID, RECEIVED_AT, TAOBAO_ORDER_ID, dump, order_1688
-from tests.marketplaces.servers import ACCESS_KEY, NONCE, SECRET, USER_ID, Answer, FixedClock, Scripted, envelope
+from tests.marketplaces.servers import ACCESS_KEY, NONCE, SECRET, USER_ID, Answer, FixedClock, Scripted, at, envelope
 from worker.catalogue.operation import Auth, Dialect, Field, Kind
 from worker.catalogue.tables import find
 from worker.domain.facts import RefundSeen, Snapshot, Source, StatusSeen
 from worker.domain.identity import OrderKey, Platform
-from worker.marketplaces.breaker import Breaker
-from worker.marketplaces.caller import Caller, Routes
-from worker.marketplaces.http import HttpCore
-from worker.marketplaces.images import ImageFetcher
-from worker.marketplaces.limits import NoLimit
-from worker.marketplaces.pandapon.client import PandaPonClient
 from worker.marketplaces.pandapon.signing import signature
 from worker.marketplaces.pandapon.wire import Credentials, PandaPonWire, as_sent
 from worker.marketplaces.port import (
@@ -50,33 +41,6 @@ def golden(name: str) -> Any:
 def answer(data: Any) -> Answer:
     """An envelope around data with numbers of any size."""
     return Answer(body=b'{"code":200,"data":' + dump(data) + b"}")
-
-
-@asynccontextmanager
-async def at(
-    scripted: Scripted,
-    dialect: Dialect = Dialect.PANDAPON,
-    *,
-    version: str = "v1",
-    paths: dict[str, str] | None = None,
-    refund_list: bool = False,
-) -> AsyncIterator[PandaPonClient]:
-    """A client of the scripted server that speaks the dialect and knows these paths beside the catalogue's."""
-    wire = PandaPonWire(Credentials(ACCESS_KEY, SECRET, USER_ID), FixedClock(RECEIVED_AT), nonce=lambda: NONCE)
-    caller = Caller(
-        HttpCore(scripted.url, timeout_s=5.0),
-        wire,
-        FixedClock(RECEIVED_AT),
-        routes=Routes(dialect, version, paths or {}),
-        limiter=NoLimit(),
-        breaker=Breaker(time.monotonic),
-    )
-    images = ImageFetcher((), (scripted.url.removeprefix("http://"),))
-    made = PandaPonClient("main", caller, images, dialect=dialect, refund_list=refund_list)
-    try:
-        yield made
-    finally:
-        await made.close()
 
 
 async def test_an_account_can_do_what_has_a_path(scripted: Scripted) -> None:
@@ -187,16 +151,6 @@ async def test_refunds_are_listed_where_the_account_says_so(scripted: Scripted) 
     assert (scripted.asked[0].method, scripted.asked[0].path) == ("POST", "/open/order/refund/queryList")
     sent = msgspec.json.decode(scripted.asked[0].body)
     assert sent == {"pageNo": 1, "pageSize": 20, "refundStartTime": HOUR, "refundEndTime": 2 * HOUR}
-
-
-@pytest.mark.parametrize("dialect", [Dialect.PANDAPON, Dialect.XPORT])
-async def test_taobao_is_not_paid_even_where_a_path_is_given(scripted: Scripted, dialect: Dialect) -> None:
-    """Its callbacks and lists may name one order by two ids: it could be paid under each."""
-    scripted.says(answer({"orderId": ORDER_ID, "protocolPaySuccess": True}))
-    async with at(scripted, dialect, paths=TAOBAO_PATHS) as api:
-        with pytest.raises(NotSentError, match="not paid from here"):
-            await api.pay(Platform.TAOBAO, ORDER_ID, 1)
-    assert scripted.asked == []
 
 
 PAYMENTS = [

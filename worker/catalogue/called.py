@@ -9,12 +9,20 @@ from worker.catalogue.operation import Dialect
 _PANDAPON = frozenset(
     {
         "1688.goods.image_search",
+        "1688.order.batch_submit_payment",
+        "1688.order.cancel",
+        "1688.order.confirm_receipt",
         "1688.order.detail",
         "1688.order.list",
         "1688.order.pay",
+        "taobao.order.cancel",
         "taobao.order.detail",
         "taobao.order.list",
+        "taobao.order.pay",
         "taobao.refund.list",
+        "warehouse.domestic_logistics.update",
+        "warehouse.freight.book",
+        "warehouse.freight.preview",
     }
 )
 CALLED: Final = {
@@ -24,6 +32,8 @@ CALLED: Final = {
         {
             "1688.goods.image_search",
             "1688.goods.image_upload",
+            "1688.order.cancel",
+            "1688.order.confirm_receipt",
             "1688.order.detail",
             "1688.order.list",
             "1688.payment.agreement",

@@ -107,10 +107,23 @@ REQUESTS: Final[dict[tuple[Dialect, str], tuple[Field, ...]]] = {
     (_P, "warehouse.freight.estimate"): fields(
         "itemId*:id_text skuId*:id_text quantity*:integer price:text currency:text", _RECEIVER
     ),
-    (_P, "warehouse.freight.preview"): fields("renderItems*:list", _RECEIVER),
-    (_P, "warehouse.domestic_logistics.update"): fields("orderId*:id_text tmallOrderId:id_text logisticInfos*:list"),
+    (_P, "warehouse.freight.preview"): fields(
+        "renderItems*:list renderItems[].itemId:id_text renderItems[].skuId:id_text renderItems[].quantity:integer",
+        "renderItems[].price:text renderItems[].currency:text renderItems[].freightInfo:object",
+        _RECEIVER,
+    ),
+    (_P, "warehouse.domestic_logistics.update"): fields(
+        "orderId*:id_text tmallOrderId:id_text logisticInfos*:list logisticInfos[].lineItem:object",
+        "logisticInfos[].logisticNumer:text logisticInfos[].domesticLogisticInfo[].logisticNumer:text",
+        "logisticInfos[].domesticLogisticInfo[].logisticCompanyName:text",
+        "logisticInfos[].domesticLogisticInfo[].rtsTime:time",
+    ),
     (_P, "warehouse.freight.book"): fields(
-        "renderId*:text lineItems*:list tmallOrderInfo:object remark!:text", _RECEIVER
+        "renderId*:text lineItems*:list lineItems[].itemId:id_text lineItems[].skuId:id_text",
+        "lineItems[].quantity:integer lineItems[].title:text lineItems[].imageUrl:text lineItems[].price:text",
+        "lineItems[].currency:text lineItems[].freightInfo:object tmallOrderInfo:object",
+        "tmallOrderInfo.tmallOrderId:id_text remark!:text",
+        _RECEIVER,
     ),
     (_X, "1688.order.preview"): fields("flow:text aliId:id_text outOrderId:id_text", *_ADDRESS, *_CARGO),
     (_X, "1688.order.create"): fields("flow*:text outOrderId:id_text message!:text", *_ADDRESS, *_CARGO),
@@ -184,6 +197,11 @@ ANSWERS: Final[dict[tuple[Dialect, str], tuple[tuple[Field, ...], Mark]]] = {
     (_A, "1688.order.list"): (fields("result:list totalRecord:integer"), Mark.DOCUMENTED),
     (_A, "1688.order.detail"): (
         fields("result:object", *(f"result.{word}" for row in _TRADE for word in row.split())),
+        Mark.DOCUMENTED,
+    ),
+    (_A, "1688.order.cancel"): (fields("success:boolean errorCode:text errorMessage:text"), Mark.DOCUMENTED),
+    (_A, "1688.order.confirm_receipt"): (
+        fields("result.success:boolean result.errorCode:text result.errorInfo:text"),
         Mark.DOCUMENTED,
     ),
     (_A, "1688.payment.agreement"): (fields("result.result.paymentAgreements:list"), Mark.DOCUMENTED),

@@ -21,6 +21,7 @@ from worker.marketplaces.images import ImageFetcher
 from worker.marketplaces.limits import Limiter
 from worker.marketplaces.pandapon.client import PandaPonClient
 from worker.marketplaces.pandapon.wire import Credentials, PandaPonWire
+from worker.marketplaces.paylinks import PayLinks
 from worker.marketplaces.port import Marketplace
 from worker.marketplaces.recording import Recorder
 
@@ -58,6 +59,12 @@ class AccountSettings(Protocol):
     def refund_list(self) -> bool: ...  # noqa: D102
     @property
     def image_hosts(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def pay_hosts(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def pay_batch_size(self) -> int: ...  # noqa: D102
+    @property
+    def definite_refusals(self) -> bool: ...  # noqa: D102
 
 
 class Network(msgspec.Struct, frozen=True):
@@ -94,9 +101,18 @@ def build_marketplace(
     """Return the client of an account."""
     caller = build_caller(account, clock, timeout_s, limiter, network)
     base = urlsplit(account.base_url)
-    local = (base.netloc,) if base.hostname in _LOOPBACK else ()  # a twin shows pictures, too
-    images = ImageFetcher(account.image_hosts, local)
+    local = (base.netloc,) if base.hostname in _LOOPBACK else ()  # a twin has pictures and a cashier, too
+    images, links = ImageFetcher(account.image_hosts, local), PayLinks(account.pay_hosts, local)
     dialect = Dialect(account.dialect)
     if dialect is Dialect.ALIBABA1688:
-        return Alibaba1688Client(account.name, caller, images, clock.now_ms)
-    return PandaPonClient(account.name, caller, images, dialect=dialect, refund_list=account.refund_list)
+        return Alibaba1688Client(account.name, caller, images, clock.now_ms, links)
+    return PandaPonClient(
+        account.name,
+        caller,
+        images,
+        links,
+        dialect=dialect,
+        refund_list=account.refund_list,
+        pay_batch_size=account.pay_batch_size,
+        definite_refusals=account.definite_refusals,
+    )

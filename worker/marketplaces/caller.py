@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from worker.catalogue.operation import Dialect, EffectClass, Form, Operation
+from worker.catalogue.operation import Dialect, EffectClass, Form, Kind, Operation
 from worker.catalogue.tables import find
 from worker.domain.clock import Clock, Millis
 from worker.marketplaces.breaker import Breaker
@@ -29,6 +29,7 @@ from worker.marketplaces.port import (
     UnsupportedError,
 )
 
+_WHOLE_ADDRESSES = frozenset({Kind.OBJECT, Kind.JSON_TEXT})
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -124,12 +125,15 @@ class Caller:
         """Call an effect once and return its data.
 
         Raises:
-            NotSentError: it certainly did not happen.
+            NotSentError: it certainly did not happen. UnsupportedError: nor could it.
             RejectedError, UnauthorisedError: the marketplace said no before it did anything.
             AmbiguousError: everything else; it may have happened.
         """
         operation = self._operation(name)
-        path = self._filled_path(operation, question)
+        try:
+            path = self._filled_path(operation, question)
+        except RejectedError as error:  # by us: the question is incomplete
+            raise NotSentError(str(error)) from error
         try:
             self._breaker.before_call()
             await self._limiter.acquire()
@@ -140,7 +144,7 @@ class Caller:
         except (NotSentError, RejectedError, UnauthorisedError):
             raise
         except MarketplaceError as error:
-            raise AmbiguousError(f"{name}: {type(error).__name__}: {error}") from error
+            raise AmbiguousError(f"{name}: {type(error).__name__}: {error}", code=error.code) from error
 
     async def _read_once(self, operation: Operation, path: str, question: Mapping[str, Any]) -> Answer:
         try:
@@ -165,7 +169,7 @@ class Caller:
         request = self._wire.request(operation, path, question)
         try:
             status, answer = await self._http.exchange(request, effect=effect, operation=operation)
-            data = self._wire.open(operation, status, answer)
+            data = self._opened(operation, status, answer)
         except ThrottledError:
             await self._limiter.throttled()
             raise
@@ -177,6 +181,17 @@ class Caller:
             raise
         self._breaker.succeeded()
         return data
+
+    def _opened(self, operation: Operation, status: int, answer: Any) -> Any:
+        try:
+            return self._wire.open(operation, status, answer)
+        except MarketplaceError as error:
+            if not any(field.personal and field.kind in _WHOLE_ADDRESSES for field in operation.request):
+                raise
+            # What the marketplace says may repeat the address that it was told.
+            said = f"{operation.name}: code {error.code or 'unknown'}; its text is left out, it may be personal"
+            failure = type(error)(said, code=error.code)
+        raise failure  # outside of the handler: no context that still has the text
 
     def _operation(self, name: str) -> Operation:
         try:

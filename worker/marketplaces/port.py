@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
 import msgspec
 
 from worker.domain.clock import Millis
-from worker.domain.facts import Fact, Source
+from worker.domain.facts import Fact, Line, Parcel, Source
 from worker.domain.identity import Platform
 
 
@@ -24,7 +25,14 @@ class Stream(StrEnum):
 
 
 class MarketplaceError(Exception):
-    """A call that brought no usable answer. The text is safe to log: no secret, address or phone number is in it."""
+    """A call that brought no usable answer. The text is safe to log: no secret, address or phone number is in it.
+
+    `code`: the marketplace's own code for it, None where it gave none.
+    """
+
+    def __init__(self, said: str = "", *, code: str | None = None) -> None:
+        super().__init__(said)
+        self.code = code
 
 
 class RetryableError(MarketplaceError):
@@ -56,7 +64,17 @@ class UnsupportedError(MarketplaceError):
 
 
 class NotSentError(MarketplaceError):
-    """No connection was made: the call certainly had no effect."""
+    """The call certainly had no effect: no connection was made, or the marketplace said that it is too early."""
+
+
+class Ability(StrEnum):
+    """An effect that an account's API has, or has not. The values are those of `worker.domain.policy.Effect`."""
+
+    PAY = "pay"
+    CONFIRM_RECEIPT = "confirm_receipt"
+    CANCEL = "cancel"
+    UPDATE_DOMESTIC_LOGISTICS = "update_domestic_logistics"
+    BOOK_INTERNATIONAL = "book_international"
 
 
 class EffectOutcome(StrEnum):
@@ -80,6 +98,53 @@ class EffectAnswer(msgspec.Struct, frozen=True):
     pay_url: str | None = None
     reference: str | None = None
     detail: dict[str, Any] = {}
+
+
+class Receiver(msgspec.Struct, frozen=True):
+    """Who gets the goods abroad. `country` is ISO 3166-1 alpha-2. Personal: `__repr__` keeps it to itself."""
+
+    name: str
+    country: str
+    address: str
+    city: str = ""
+    state: str = ""
+    zip: str = ""
+    phone: str = ""
+    mobile: str = ""
+    email: str = ""
+    tax_id: str = ""
+
+    def __repr__(self) -> str:
+        return f"Receiver(country={self.country!r})"
+
+
+class FreightService(msgspec.Struct, frozen=True):
+    """One service of an international carrier, as the warehouse names it."""
+
+    service_id: str
+    company: str
+    category: str
+
+
+class FreightQuestion(msgspec.Struct, frozen=True):
+    """What to send abroad, to whom and how. A line needs an article, a whole quantity and a price or an amount."""
+
+    platform: Platform
+    order_id: str
+    receiver: Receiver
+    service: FreightService
+    lines: tuple[Line, ...]
+    remark: str = ""
+
+
+class FreightQuote(msgspec.Struct, frozen=True):
+    """What it would cost: `amount` in minor units of `currency`. `render_id` books it, until `expires_at` if known."""
+
+    render_id: str
+    amount: int
+    currency: str
+    service: FreightService
+    expires_at: Millis | None = None
 
 
 class ListPage(msgspec.Struct, frozen=True):
@@ -142,11 +207,54 @@ class Marketplace(Protocol):
         """Return articles that look like the picture, the marketplace's best first (safe read)."""
         ...
 
-    async def pay(self, platform: Platform, order_id: str, amount: int) -> EffectAnswer:
-        """Pay `amount` fen once; never retried. Where the API takes no amount, what was read just before stands.
+    # Effects: called once, never retried. They raise NotSentError, and nothing else that leaves them in doubt.
 
-        Raises NotSentError, and nothing else that leaves the effect in doubt.
+    @property
+    def pay_batch_size(self) -> int:
+        """Return how many orders `pay_many` takes at most, 1 where there is no payment of several at once."""
+        ...
+
+    def can(self, platform: Platform, ability: Ability) -> bool:
+        """Tell whether the effect exists here for orders of the platform and its path is known."""
+        ...
+
+    async def pay(self, platform: Platform, order_id: str, amount: int, *, attempt: int = 1) -> EffectAnswer:
+        """Pay `amount` fen. Where the API takes no amount, what was read just before stands.
+
+        `attempt` counts the calls begun for this payment, from 1: it names the request where the API wants a name.
         """
+        ...
+
+    async def pay_many(self, platform: Platform, order_ids: Sequence[str]) -> dict[str, EffectAnswer]:
+        """Submit orders for payment in one call; each has an answer of its own. Not for more than `pay_batch_size`."""
+        ...
+
+    async def confirm_receipt(self, platform: Platform, order_id: str, line_ids: Sequence[str]) -> EffectAnswer:
+        """Confirm that the goods of these lines have come. It releases the money."""
+        ...
+
+    async def cancel(self, platform: Platform, order_id: str, reason: str) -> EffectAnswer:
+        """Cancel an order that is not paid. `reason` is for people."""
+        ...
+
+    async def update_domestic_logistics(
+        self,
+        platform: Platform,
+        order_id: str,
+        parcels: Sequence[Parcel],
+        lines: Sequence[Line],
+        *,
+        international: str | None = None,
+    ) -> EffectAnswer:
+        """Tell the warehouse which parcels come with which lines. `international`: the number they go abroad under."""
+        ...
+
+    async def preview_freight(self, question: FreightQuestion) -> FreightQuote:
+        """Return what it would cost to send it abroad (safe read)."""
+        ...
+
+    async def book_international(self, question: FreightQuestion, render_id: str) -> EffectAnswer:
+        """Book what was previewed as `render_id`. `reference` of the answer is the international number."""
         ...
 
     async def close(self) -> None:

@@ -10,6 +10,8 @@ from worker.domain.clock import Millis
 from worker.domain.facts import Fact, RefundSeen, Source
 from worker.domain.identity import OrderKey, Platform
 from worker.domain.money import MoneyError, fen_from_fen, fen_from_yuan
+from worker.marketplaces.alibaba1688.envelope import inner
+from worker.marketplaces.paylinks import PayLinks
 from worker.marketplaces.port import EffectAnswer, EffectOutcome, Offer
 from worker.marketplaces.values import (
     UnreadableValueError,
@@ -21,8 +23,6 @@ from worker.marketplaces.values import (
     text,
 )
 
-MAX_PAY_URL = 2_000
-CASHIER_HOSTS = (".1688.com", ".alipay.com")
 MAX_LINES = 500
 
 
@@ -82,17 +82,16 @@ def agreement_of(answer: dict[str, Any]) -> str | None:
     return None
 
 
-def pay_link(order_id: str, answer: dict[str, Any]) -> EffectAnswer | None:
+def pay_link(order_id: str, answer: dict[str, Any], links: PayLinks) -> str | None:
     """Return the link to pay, None if there is no usable one. It moves no money by itself."""
     url = text(answer.get("payUrl"))
     failed = [identifier(as_object(row).get("orderId"), row) for row in as_list(answer.get("payFailureOrderList"))]
-    if url is None or order_id in failed or len(url) >= MAX_PAY_URL or not _is_cashier(url):
-        return None
-    return EffectAnswer(EffectOutcome.NEEDS_PERSON, "no payment agreement: a person must pay", url)
+    return None if url is None or order_id in failed or not links.accepts(url) else url
 
 
-def prepared(answer: dict[str, Any]) -> EffectAnswer:
+def prepared(data: Any) -> EffectAnswer:
     """Return what the answer to a payment means: "false" has been said of money that was taken (documented)."""
+    answer = inner(as_object(data))
     if str(answer.get("paySuccess")).lower() == "true":
         return EffectAnswer(
             EffectOutcome.DONE, "paid by agreement", detail={"payChannel": text(answer.get("payChannel"))}
@@ -100,9 +99,23 @@ def prepared(answer: dict[str, Any]) -> EffectAnswer:
     return EffectAnswer(EffectOutcome.UNCLEAR, "the platform does not say that it was paid")
 
 
-def _is_cashier(url: str) -> bool:
-    host = url.removeprefix("https://").split("/", 1)[0].split("?", 1)[0]
-    return url.startswith("https://") and url.isprintable() and " " not in url and host.endswith(CASHIER_HOSTS)
+def confirmed(data: Any) -> EffectAnswer:
+    """Return what the answer to a confirmed receipt means: only a plain success is one."""
+    whole = as_object(data)
+    if _says_success(whole) or _says_success(as_object(whole.get("result"))):
+        return EffectAnswer(EffectOutcome.DONE, "receipt confirmed")
+    return EffectAnswer(EffectOutcome.UNCLEAR, "the platform does not say that receipt was confirmed")
+
+
+def cancelled(data: Any) -> EffectAnswer:
+    """Return what the answer to a cancellation means: only a plain success is one."""
+    if _says_success(as_object(data)):
+        return EffectAnswer(EffectOutcome.DONE, "cancelled")
+    return EffectAnswer(EffectOutcome.UNCLEAR, "the platform does not say that it was cancelled")
+
+
+def _says_success(block: dict[str, Any]) -> bool:
+    return str(block.get("success")).lower() == "true"
 
 
 def _amount(model: dict[str, Any]) -> int | None:

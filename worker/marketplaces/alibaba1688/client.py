@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from worker.domain.clock import HOUR, Millis
-from worker.domain.facts import Fact, Source
+from worker.domain.facts import Fact, Line, Parcel, Source
 from worker.domain.identity import OrderKey, Platform
 from worker.marketplaces.alibaba1688 import answers
+from worker.marketplaces.alibaba1688.actions import Actions
 from worker.marketplaces.alibaba1688.callbacks import message_facts
 from worker.marketplaces.alibaba1688.envelope import inner
 from worker.marketplaces.caller import Caller
 from worker.marketplaces.events import NotUnderstoodError
 from worker.marketplaces.images import ImageFetcher
 from worker.marketplaces.listing import listed_order, raw_row
+from worker.marketplaces.paylinks import PayLinks
 from worker.marketplaces.port import (
+    Ability,
     EffectAnswer,
-    EffectOutcome,
     FailedMessages,
+    FreightQuestion,
+    FreightQuote,
     ListPage,
-    MarketplaceError,
     NotSentError,
     Offer,
     Stream,
@@ -46,6 +49,7 @@ HISTORY_AFTER: Millis = 80 * 24 * HOUR
 FAILED_MESSAGES_PER_PAGE = 200
 CONFIRMED_AT_ONCE = 200
 _ONE = Platform.ALIBABA_1688
+_ABILITIES = frozenset({Ability.PAY, Ability.CONFIRM_RECEIPT, Ability.CANCEL})
 
 
 class Alibaba1688Client:
@@ -63,6 +67,7 @@ class Alibaba1688Client:
         caller: Caller,
         images: ImageFetcher,
         now_ms: Callable[[], Millis],
+        links: PayLinks,
         *,
         first_refund_page: int = 0,
     ) -> None:
@@ -71,6 +76,7 @@ class Alibaba1688Client:
         self._images = images
         self._now_ms = now_ms
         self._first_refund_page = first_refund_page
+        self._actions = Actions(account, caller, links)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -138,33 +144,53 @@ class Alibaba1688Client:
         found = await self._caller.read("1688.goods.image_search", {"offerQueryParam": param})
         return answers.offers_of(inner(as_object(found)), limit)
 
-    async def pay(self, platform: Platform, order_id: str, amount: int) -> EffectAnswer:
-        """Pay `amount` by agreement, once. A link for a person is only asked for where there is no agreement."""
-        self._check(platform)
-        try:
-            agreement = as_object(await self._caller.read("1688.payment.agreement", {}))
-            channel = answers.agreement_of(inner(agreement))
-            if channel is None:
-                asked = await self._caller.read("1688.payment.url", {"orderIdList": [int(order_id)]})
-                link = answers.pay_link(order_id, as_object(asked))
-                if link is None:
-                    raise NotSentError("no payment agreement, and no link to pay was given")
-                return link
-        except MarketplaceError as error:
-            raise NotSentError(f"before the payment: {type(error).__name__}: {error}") from error
-        param = {
-            "orderId": int(order_id),
-            "payChannel": channel.lower(),
-            "payAmount": amount,
-            "opRequestId": f"ordersync-{self._account}-{order_id}",
-        }
-        try:
-            answer = await self._caller.effect("1688.payment.prepare", {"tradeWithholdPreparePayParam": param})
-        except NotSentError:
-            raise
-        except MarketplaceError as error:
-            return EffectAnswer(EffectOutcome.UNCLEAR, f"{type(error).__name__}: {error}")
-        return answers.prepared(inner(as_object(answer)))
+    @property
+    def pay_batch_size(self) -> int:
+        """Return 1: payments by agreement are made one by one here."""
+        return 1
+
+    def can(self, platform: Platform, ability: Ability) -> bool:
+        """Tell whether the open platform has the effect: it has no warehouse."""
+        return platform is _ONE and ability in _ABILITIES
+
+    async def pay(self, platform: Platform, order_id: str, amount: int, *, attempt: int = 1) -> EffectAnswer:
+        """Pay `amount` by agreement, or give the link for a person where there is none, or three tries were made."""
+        self._check_effect(platform)
+        return await self._actions.pay(order_id, amount, attempt)
+
+    async def pay_many(self, platform: Platform, order_ids: Sequence[str]) -> dict[str, EffectAnswer]:
+        """There is no payment by agreement of several orders here."""
+        raise NotSentError(f"the open platform pays orders on {platform} one by one; {len(order_ids)} were given")
+
+    async def confirm_receipt(self, platform: Platform, order_id: str, line_ids: Sequence[str]) -> EffectAnswer:
+        """Confirm receipt of lines."""
+        self._check_effect(platform)
+        return await self._actions.confirm_receipt(order_id, line_ids)
+
+    async def cancel(self, platform: Platform, order_id: str, reason: str) -> EffectAnswer:
+        """Cancel an order that is not paid."""
+        self._check_effect(platform)
+        return await self._actions.cancel(order_id, reason)
+
+    async def update_domestic_logistics(
+        self,
+        platform: Platform,  # noqa: ARG002 - there is no warehouse
+        order_id: str,
+        parcels: Sequence[Parcel],  # noqa: ARG002
+        lines: Sequence[Line],  # noqa: ARG002
+        *,
+        international: str | None = None,  # noqa: ARG002
+    ) -> EffectAnswer:
+        """There is no warehouse here."""
+        raise NotSentError(f"the open platform has no warehouse to tell of order {order_id}")
+
+    async def preview_freight(self, question: FreightQuestion) -> FreightQuote:
+        """There is no warehouse here."""
+        raise UnsupportedError(f"the open platform sends nothing abroad, order {question.order_id} neither")
+
+    async def book_international(self, question: FreightQuestion, render_id: str) -> EffectAnswer:
+        """There is no warehouse here."""
+        raise NotSentError(f"the open platform sends nothing abroad: order {question.order_id}, {render_id[:80]!r}")
 
     async def _orders(self, since: Millis, until: Millis, page: int) -> ListPage:
         question = {
@@ -204,6 +230,10 @@ class Alibaba1688Client:
             except UnreadableValueError as error:
                 unreadable.append((str(error), raw_row(row)))
         return ListPage(tuple(facts), tuple(unreadable), max(1, -(-total // PAGE_SIZE)))
+
+    def _check_effect(self, platform: Platform) -> None:
+        if platform is not _ONE:
+            raise NotSentError(f"the open platform has no orders of {platform}")
 
     def _check(self, platform: Platform) -> None:
         if platform is not _ONE:

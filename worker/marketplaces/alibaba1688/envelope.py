@@ -55,14 +55,15 @@ def _failure(operation: Operation, status: int, block: dict[str, Any]) -> Market
         return None
     said = f"{operation.name}: {code or 'refused'}, {(_first(block, _TEXTS) or '')[:_MAX_SAID]!r}"
     if code in _THROTTLED:
-        return ThrottledError(said)
+        return ThrottledError(said, code=code)
     if code in _UNSIGNED or status == _UNAUTHORISED or "Request is expired" in said:
-        return UnauthorisedError(said)
+        return UnauthorisedError(said, code=code)
     if code == "gw.APIACLDecline":
-        return RejectedError(f"{said}: this app has no permission for it; apply for the operation in the console")
+        advice = "this app has no permission for it; apply for the operation in the console"
+        return RejectedError(f"{said}: {advice}", code=code)
     if status >= 500:  # noqa: PLR2004 - HTTP
-        return RetryableError(said)
-    return RejectedError(said)
+        return RetryableError(said, code=code)
+    return RejectedError(said, code=code)
 
 
 def _first(block: dict[str, Any], names: tuple[str, ...]) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from worker.domain.money import MoneyError, fen_from_yuan
+from worker.marketplaces.paylinks import PayLinks
 from worker.marketplaces.port import (
     EffectAnswer,
     EffectOutcome,
@@ -21,7 +23,7 @@ SUCCESS = 200
 MAX_PAGES = 10_000
 LIST_PAGE_SIZE = 20
 """The upstream limit (documented upstream)."""
-_MAX_PAY_URL = 2_000
+_MAX_CODE = 40
 _MAX_REFUSED_SHOWN = 20
 
 
@@ -31,18 +33,19 @@ def open_envelope(answer: Any, operation: str) -> Any:
     code = small_int(envelope.get("code"))
     if code == SUCCESS:
         return envelope.get("data")
-    said = f"{operation}: code {text(envelope.get('code'))}, {(text(envelope.get('msg')) or '')[:200]!r}"
+    given = (text(envelope.get("code")) or "")[:_MAX_CODE]
+    said = f"{operation}: code {given or None}, {(text(envelope.get('msg')) or '')[:200]!r}"
     match str(code)[:3] if code is not None else "":
         case "401" | "403":
-            raise UnauthorisedError(said)
+            raise UnauthorisedError(said, code=given)
         case "429":
-            raise ThrottledError(said)
+            raise ThrottledError(said, code=given)
         case "400" | "404" | "409":
-            raise RejectedError(said)
+            raise RejectedError(said, code=given)
         case leading if leading.startswith("5"):
-            raise RetryableError(said)
+            raise RetryableError(said, code=given)
         case _:
-            raise UnreadableError(said)
+            raise UnreadableError(said, code=given)
 
 
 def rows_of(answer: dict[str, Any]) -> list[Any]:
@@ -76,7 +79,7 @@ def pages_of(answer: dict[str, Any]) -> int:
     return max(pages, 1)
 
 
-def read_pay_answer(order_id: str, data: Any) -> EffectAnswer:
+def read_pay_answer(order_id: str, data: Any, links: PayLinks) -> EffectAnswer:
     """Return what the data of a payment call means. Only a plain yes or a link to pay is definite."""
     answer = as_object(data)
     paid = answer.get("protocolPaySuccess")
@@ -97,9 +100,48 @@ def read_pay_answer(order_id: str, data: Any) -> EffectAnswer:
     pay_url = text(answer.get("payUrl"))
     if order_id in refused or paid is not False or pay_url is None:
         return EffectAnswer(EffectOutcome.UNCLEAR, "neither paid nor a link to pay", detail=detail)
-    if not pay_url.startswith(("https://", "http://")) or len(pay_url) >= _MAX_PAY_URL or not _is_one_word(pay_url):
-        return EffectAnswer(EffectOutcome.UNCLEAR, "the link to pay is not a web address", detail=detail)
+    if not links.accepts(pay_url):
+        return EffectAnswer(EffectOutcome.UNCLEAR, "the link to pay leads to none of pay_hosts", detail=detail)
     return EffectAnswer(EffectOutcome.NEEDS_PERSON, "no payment agreement: a person must pay", pay_url, detail=detail)
+
+
+def read_pay_answers(order_ids: Sequence[str], data: Any, links: PayLinks) -> dict[str, EffectAnswer]:
+    """Return what a batch's answer means for each order.
+
+    A row per order, each as of a payment alone (inferred: no page shows the answer). An order that no row names, or
+    that several name, is unclear.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in (as_object(row) for row in as_list(data) or [data]):
+        named = identifier(row.get("orderId"))
+        if named is not None:
+            rows.setdefault(named, []).append(row)
+    found: dict[str, EffectAnswer] = {}
+    for order_id in order_ids:
+        own = rows.get(order_id, [])
+        if len(own) == 1:
+            found[order_id] = read_pay_answer(order_id, own[0], links)
+        else:
+            said = f"the answer to the batch has {len(own)} rows about this order"
+            found[order_id] = EffectAnswer(EffectOutcome.UNCLEAR, said)
+    return found
+
+
+def read_receipt_answer(data: Any) -> EffectAnswer:
+    """Return what the answer to a confirmed receipt means. A failure is none that can be trusted: money moves here."""
+    answer = as_object(data)
+    detail = {"success": answer.get("success") is True, "errorCode": (text(answer.get("errorCode")) or "")[:_MAX_CODE]}
+    if answer.get("success") is True:
+        return EffectAnswer(EffectOutcome.DONE, "receipt confirmed", detail=detail)
+    said = (text(answer.get("errorInfo")) or "no success in the answer")[:200]
+    return EffectAnswer(EffectOutcome.UNCLEAR, f"not confirmed: {said!r}", detail=detail)
+
+
+def read_cancel_answer(data: Any) -> EffectAnswer:
+    """Return what the answer to a cancellation means: a bare boolean (documented)."""
+    if data is True:
+        return EffectAnswer(EffectOutcome.DONE, "cancelled")
+    return EffectAnswer(EffectOutcome.UNCLEAR, "the answer does not say that it was cancelled")
 
 
 def offers_of(data: Any, limit: int) -> tuple[Offer, ...]:
@@ -126,7 +168,3 @@ def _price(value: Any) -> int | None:
         return None if value in (None, "") else fen_from_yuan(value, "price")
     except MoneyError:
         return None
-
-
-def _is_one_word(value: str) -> bool:
-    return value.isprintable() and " " not in value

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from worker.catalogue.operation import Dialect
 from worker.domain.clock import Millis
-from worker.domain.facts import Fact, Snapshot, Source
+from worker.domain.facts import Fact, Line, Parcel, Snapshot, Source
 from worker.domain.identity import OrderKey, Platform
 from worker.marketplaces.caller import Caller
+from worker.marketplaces.effects import Effects
 from worker.marketplaces.images import ImageFetcher
 from worker.marketplaces.listing import listed_order, raw_row
 from worker.marketplaces.pandapon import taobao
-from worker.marketplaces.pandapon.answers import (
-    LIST_PAGE_SIZE,
-    offers_of,
-    pages_of,
-    read_pay_answer,
-    rows_of,
-)
+from worker.marketplaces.pandapon.actions import Actions
+from worker.marketplaces.pandapon.answers import LIST_PAGE_SIZE, offers_of, pages_of, rows_of
+from worker.marketplaces.pandapon.payments import Payments
+from worker.marketplaces.pandapon.warehouse import Warehouse
+from worker.marketplaces.paylinks import PayLinks
 from worker.marketplaces.port import (
+    Ability,
     EffectAnswer,
-    EffectOutcome,
     FailedMessages,
+    FreightQuestion,
+    FreightQuote,
     ListPage,
-    MarketplaceError,
-    NotSentError,
     Offer,
     Stream,
     UnreadableError,
@@ -46,7 +46,8 @@ _IMAGE_SEARCH = "1688.goods.image_search"
 class PandaPonClient:
     """One account at PandaPon or Xport. Implements `worker.marketplaces.port.Marketplace`.
 
-    `refund_list`: poll Taobao's after-sales list, which the manual marks as "in development".
+    `refund_list`: poll Taobao's after-sales list, which the manual marks as "in development". `pay_batch_size` and
+    `definite_refusals`: see `Payments` and `verdicts`, both inferred.
     """
 
     def __init__(
@@ -54,15 +55,22 @@ class PandaPonClient:
         account: str,
         caller: Caller,
         images: ImageFetcher,
+        links: PayLinks,
         *,
         dialect: Dialect = Dialect.PANDAPON,
         refund_list: bool = False,
+        pay_batch_size: int = 1,
+        definite_refusals: bool = True,
     ) -> None:
         self._account = account
         self._caller = caller
         self._images = images
         self._dialect = dialect
         self._refund_list = refund_list
+        effects = Effects(caller, dialect, definite_refusals=definite_refusals)
+        self._payments = Payments(caller, effects, links, batch_size=pay_batch_size)
+        self._actions = Actions(caller, effects)
+        self._warehouse = Warehouse(caller, effects)
 
     @property
     def platforms(self) -> frozenset[Platform]:
@@ -136,16 +144,60 @@ class PandaPonClient:
         question = {"imageBase64": image, "beginPage": 1, "pageSize": limit, "country": "en"}
         return offers_of(await self._caller.read(_IMAGE_SEARCH, question), limit)
 
-    async def pay(self, platform: Platform, order_id: str, amount: int) -> EffectAnswer:  # noqa: ARG002 - the call takes none
-        """Pay once. All but a plain yes or a pay URL is unclear: "failed" has been said of money that was taken."""
-        if platform is not Platform.ALIBABA_1688:
-            raise NotSentError("orders on Taobao are not paid from here: it is not known which of their ids names them")
-        try:
-            return read_pay_answer(order_id, await self._caller.effect("1688.order.pay", {"orderId": order_id}))
-        except (NotSentError, UnsupportedError) as error:
-            raise NotSentError(str(error)) from error
-        except MarketplaceError as error:
-            return EffectAnswer(EffectOutcome.UNCLEAR, f"{type(error).__name__}: {error}")
+    @property
+    def pay_batch_size(self) -> int:
+        """Return how many orders on 1688 can be submitted for payment at once."""
+        return self._payments.batch_size
+
+    def can(self, platform: Platform, ability: Ability) -> bool:
+        """Tell whether the effect's path is known."""
+        match ability:
+            case Ability.PAY:
+                return self._payments.can_pay(platform)
+            case Ability.CONFIRM_RECEIPT:
+                return self._actions.can_confirm(platform)
+            case Ability.CANCEL:
+                return self._actions.can_cancel(platform)
+            case Ability.UPDATE_DOMESTIC_LOGISTICS:
+                return self._warehouse.can_update()
+            case Ability.BOOK_INTERNATIONAL:
+                return self._warehouse.can_book()
+
+    async def pay(self, platform: Platform, order_id: str, amount: int, *, attempt: int = 1) -> EffectAnswer:  # noqa: ARG002 - the calls take neither
+        """Pay once. The call takes no amount: what was read just before stands."""
+        return await self._payments.pay(platform, order_id)
+
+    async def pay_many(self, platform: Platform, order_ids: Sequence[str]) -> dict[str, EffectAnswer]:
+        """Submit orders on 1688 for payment in one call."""
+        return await self._payments.pay_many(platform, order_ids)
+
+    async def confirm_receipt(self, platform: Platform, order_id: str, line_ids: Sequence[str]) -> EffectAnswer:
+        """Confirm receipt of lines of an order on 1688."""
+        return await self._actions.confirm_receipt(platform, order_id, line_ids)
+
+    async def cancel(self, platform: Platform, order_id: str, reason: str) -> EffectAnswer:
+        """Cancel before payment."""
+        return await self._actions.cancel(platform, order_id, reason)
+
+    async def update_domestic_logistics(
+        self,
+        platform: Platform,  # noqa: ARG002 - the warehouse knows an order by its id
+        order_id: str,
+        parcels: Sequence[Parcel],
+        lines: Sequence[Line],
+        *,
+        international: str | None = None,
+    ) -> EffectAnswer:
+        """Tell the warehouse which parcels come."""
+        return await self._warehouse.update(order_id, parcels, lines, international)
+
+    async def preview_freight(self, question: FreightQuestion) -> FreightQuote:
+        """Ask the warehouse for the price."""
+        return await self._warehouse.preview(question)
+
+    async def book_international(self, question: FreightQuestion, render_id: str) -> EffectAnswer:
+        """Book at the warehouse."""
+        return await self._warehouse.book(question, render_id)
 
     def _listed(self, stream: Stream, row: dict[str, Any], asked_at: Millis) -> Fact:
         if stream is Stream.ORDERS_1688:

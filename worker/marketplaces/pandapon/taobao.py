@@ -61,6 +61,11 @@ def order_id_of(order: dict[str, Any]) -> str | None:
     return next(iter(_names_of(order)), None)
 
 
+def own_id_of(order: dict[str, Any]) -> str | None:
+    """Return the id that upstream itself gives the purchase order, never one of its other names."""
+    return identifier(value_of(order, "purchaseId"), value_of(order, "purchaseOrderId"))
+
+
 def is_about(order: dict[str, Any], order_id: str) -> bool:
     """Tell whether the order goes by this id: pushes name it by its sales order id, the upstream by its purchase id."""
     return order_id in _names_of(order)
