@@ -12,9 +12,14 @@ from tests.delivery.programs import program
 ORDERS = 20
 
 
+DIALECTS = [("pandapon", "7"), ("alibaba1688", "8")]
+
+
 @pytest.mark.timeout(180)
-async def test_a_hostile_world_converges_without_a_double_payment(tmp_path: Path) -> None:
-    arguments = ["demo", "--orders", f"{ORDERS}", "--seed", "7", "--faults", "hostile", "--json"]
+@pytest.mark.parametrize(("dialect", "seed"), DIALECTS)
+async def test_a_hostile_world_converges_without_a_double_payment(tmp_path: Path, dialect: str, seed: str) -> None:
+    arguments = ["demo", "--orders", f"{ORDERS}", "--seed", seed, "--faults", "hostile", "--json"]
+    arguments += ["--dialect", dialect]
     async with program(tmp_path / "demo.json", *arguments) as demo:
         status = await demo.ended(150)
     figures = json.loads(demo.text)
@@ -34,6 +39,9 @@ async def test_a_hostile_world_converges_without_a_double_payment(tmp_path: Path
     assert figures["changes_published"] > ORDERS
     assert figures["alerts_opened"] >= figures["alerts_open"]
     assert 0 < figures["seconds"] < 150
+    if dialect == "alibaba1688":
+        assert figures["api_calls"]["messages.failed.confirm"] > 0, "no failed push was fetched"
+        assert figures["api_calls"]["auth.token.refresh"] > 0, "no token ended in the middle"
 
 
 def test_a_number_of_orders_that_cannot_be_played_is_refused() -> None:

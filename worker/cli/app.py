@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from worker import version
 from worker.accounts import ConfigurationError
-from worker.cli.options import FaultLevel, SandboxOptions
+from worker.cli.options import FaultLevel, PushDialect, SandboxOptions
 
 app = App(
     name="ordersync",
@@ -137,7 +137,7 @@ def audit(
 
 @app.command
 def sandbox(options: Annotated[SandboxOptions, Parameter(name="*")] = _SANDBOX_DEFAULTS) -> None:
-    """Run a twin of the PandaPon 1688 API that plays orders through their lives."""
+    """Run a twin of PandaPon's API and of the 1688 open platform that plays orders through their lives."""
     from worker.cli.sandbox import sandbox as run_sandbox
 
     raise SystemExit(run_sandbox(options))
@@ -150,6 +150,7 @@ def demo(
     seed: int = 1,
     faults: FaultLevel = "usual",
     lost_callbacks: float | None = None,
+    dialect: PushDialect = "pandapon",
     stay: bool = False,
     json: bool = False,
 ) -> None:
@@ -165,13 +166,15 @@ def demo(
         How nasty the marketplace is.
     lost_callbacks
         Share of callbacks that never arrive (default: by `faults`).
+    dialect
+        The API through which the worker follows and pays.
     stay
         Keep everything running afterwards, to look around.
     json
         Print one JSON object instead of a summary.
     """
     from worker.cli.demo import demo as run_demo
+    from worker.demo.stage import DemoOptions
 
-    raise SystemExit(
-        run_demo(orders=orders, seed=seed, faults=faults, lost_callbacks=lost_callbacks, stay=stay, as_json=json)
-    )
+    options = DemoOptions(orders, seed, faults, lost_callbacks, dialect)
+    raise SystemExit(run_demo(options, stay=stay, as_json=json))

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from worker.cli.loop import run_until_signalled
-from worker.cli.options import FaultLevel
 from worker.demo.play import play, progress_bar
 from worker.demo.stage import DemoOptions, Stage, set_stage
 from worker.demo.twin import TwinError
@@ -23,16 +22,17 @@ MAX_ORDERS = 2_000
 _SHOWN_DIFFERENCES = 20
 
 
-def demo(*, orders: int, seed: int, faults: FaultLevel, lost_callbacks: float | None, stay: bool, as_json: bool) -> int:
+def demo(options: DemoOptions, *, stay: bool, as_json: bool) -> int:
     """Play the demo; return 0 only if model, ledger and changes agree with the marketplace."""
     errors = Console(stderr=True, soft_wrap=True)
-    if not 1 <= orders <= MAX_ORDERS:
-        errors.print(f"--orders {orders}: expected 1 to {MAX_ORDERS} (the embedded broker keeps everything in memory)")
+    if not 1 <= options.orders <= MAX_ORDERS:
+        errors.print(
+            f"--orders {options.orders}: expected 1 to {MAX_ORDERS} (the embedded broker keeps everything in memory)"
+        )
         return 2
-    if lost_callbacks is not None and not 0 <= lost_callbacks <= 1:
-        errors.print(f"--lost-callbacks {lost_callbacks}: expected a share from 0 to 1")
+    if options.lost_callbacks is not None and not 0 <= options.lost_callbacks <= 1:
+        errors.print(f"--lost-callbacks {options.lost_callbacks}: expected a share from 0 to 1")
         return 2
-    options = DemoOptions(orders, seed, faults, lost_callbacks)
 
     async def main(stop: asyncio.Event) -> int:
         with tempfile.TemporaryDirectory(prefix="ordersync-demo-") as directory:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 FaultLevel = Literal["none", "usual", "hostile"]
+PushDialect = Literal["pandapon", "alibaba1688"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +30,12 @@ class SandboxOptions:
     """How many times faster than reality durations run."""
     callback_url: str | None = None
     """Where callbacks go, e.g. http://127.0.0.1:8080/callbacks/main/TOKEN. Lives start at once if it is given."""
+    push: PushDialect = "pandapon"
+    """The API in whose words callbacks are pushed; both APIs are always served."""
+    access_token_s: float = 36_000.0
+    """How long an access token of the 1688 open platform lives (divided by the speed, as all durations)."""
     access_key: str = "58c0201dfdf148eca63cbf6bb5e7cf03"
-    """The access key it accepts."""
+    """The access key and the app key that it accepts."""
     access_secret_file: Path | None = None
     """File with the secret it accepts; default: the well-known word `sandbox-secret`."""
     open_control: bool = False

@@ -7,7 +7,7 @@ import sys
 
 from worker.cli.loop import run_until_signalled
 from worker.cli.options import SandboxOptions
-from worker.sandbox import SandboxConfig
+from worker.sandbox import AopConfig, SandboxConfig
 from worker.sandbox import run as run_twin
 
 WELL_KNOWN_SECRET = "sandbox-secret"  # noqa: S105 - of a twin that holds no money
@@ -26,6 +26,8 @@ def sandbox(options: SandboxOptions) -> int:
             callback_url=options.callback_url,
             access_key=options.access_key,
             access_secret=secret,
+            push=options.push,
+            aop=AopConfig(access_token_s=options.access_token_s),
             open_control=options.open_control,
             autostart=options.callback_url is not None,
         )

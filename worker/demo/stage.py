@@ -14,12 +14,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from worker.accounts import Account
 from worker.broker import topics
-from worker.cli.options import FaultLevel, SandboxOptions
+from worker.cli.options import FaultLevel, PushDialect, SandboxOptions
 from worker.cli.sandbox import WELL_KNOWN_SECRET
 from worker.composition import Worker, running
 from worker.demo.follower import Follower
 from worker.demo.twin import Twin
 from worker.embedded import EmbeddedKafka, EmbeddedPostgres
+from worker.sandbox import AopConfig
 from worker.settings import Settings
 from worker.storage import schema
 from worker.supervision import keep_running
@@ -28,6 +29,8 @@ ACCOUNT = "main"
 AUTO_PAY_LIMIT = "5000.00"
 PRICE_TOLERANCE = "0.10"
 PARTITIONS = 6
+ACCESS_TOKEN_S = 160_000.0
+"""Eight seconds at the twin's speed: a token ends several times while the demo plays."""
 
 
 class DemoOptions(msgspec.Struct, frozen=True):
@@ -37,6 +40,7 @@ class DemoOptions(msgspec.Struct, frozen=True):
     seed: int
     faults: FaultLevel
     lost_callbacks: float | None
+    dialect: PushDialect = "pandapon"
 
 
 class DemoSettings(Settings):
@@ -75,11 +79,16 @@ async def set_stage(options: DemoOptions, directory: Path) -> AsyncIterator[Stag
         dsn = postgres.dsn()
         await asyncio.to_thread(schema.upgrade, dsn)
         twin_options = SandboxOptions(
-            orders=options.orders, seed=options.seed, faults=options.faults, lost_callbacks=options.lost_callbacks
+            orders=options.orders,
+            seed=options.seed,
+            faults=options.faults,
+            lost_callbacks=options.lost_callbacks,
+            push=options.dialect,
+            access_token_s=ACCESS_TOKEN_S,
         )
         async with Twin(twin_options, directory) as twin:
             token = secrets.token_urlsafe(24)
-            worker = Worker(_settings(dsn, kafka.bootstrap_servers), (_account(twin.url, token),))
+            worker = Worker(_settings(dsn, kafka.bootstrap_servers), (_account(options.dialect, twin.url, token),))
             async with running(worker):
                 follower = Follower(kafka.bootstrap_servers, topics.CHANGES)
                 following = asyncio.create_task(keep_running("follower", follower.run, worker.jitter))
@@ -106,11 +115,12 @@ def _settings(dsn: str, kafka: str) -> Settings:
     )
 
 
-def _account(base_url: str, token: str) -> Account:
+def _account(dialect: PushDialect, base_url: str, token: str) -> Account:
+    tokens = {"access_token_env": "ACCESS", "refresh_token_env": "REFRESH"} if dialect == "alibaba1688" else {}
     account = Account.model_validate(
         {
             "name": ACCOUNT,
-            "dialect": "pandapon",
+            "dialect": dialect,
             "base_url": base_url,
             "access_key": SandboxOptions.access_key,
             "access_secret_env": "SECRET",
@@ -126,8 +136,10 @@ def _account(base_url: str, token: str) -> Account:
             "throttle_pause_s": 0.1,  # the twin's time runs fast
             "policy": {"auto_pay": True, "auto_pay_limit": AUTO_PAY_LIMIT, "price_tolerance": PRICE_TOLERANCE},
         }
+        | tokens
     )
-    mistakes = list(account.resolve_secrets({"SECRET": WELL_KNOWN_SECRET, "TOKEN": token}))
+    keys = {"ACCESS": AopConfig().access_token, "REFRESH": AopConfig().refresh_token}
+    mistakes = list(account.resolve_secrets({"SECRET": WELL_KNOWN_SECRET, "TOKEN": token} | keys))
     if mistakes:
         raise RuntimeError("; ".join(mistakes))
     return account

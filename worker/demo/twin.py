@@ -41,7 +41,7 @@ class Twin:
         given = self._options
         argv = [sys.executable, "-m", "worker", "sandbox", "--port", "0"]
         argv += ["--orders", str(given.orders), "--seed", str(given.seed), "--faults", given.faults]
-        argv += ["--speed", str(given.speed)]
+        argv += ["--speed", str(given.speed), "--push", given.push, "--access-token-s", str(given.access_token_s)]
         if given.lost_callbacks is not None:
             argv += ["--lost-callbacks", str(given.lost_callbacks)]
         stop = (StopStep(signal.SIGTERM, 5.0), StopStep(signal.SIGKILL, 5.0))

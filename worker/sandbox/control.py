@@ -5,7 +5,7 @@ No authentication, so loopback only unless configured otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
 
 import msgspec
@@ -60,6 +60,11 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         ("GET", "/_sandbox/paths", _paths),
         ("POST", "/_sandbox/throttle", _throttle),
     )
+    return guarded_routes(sandbox, handlers)
+
+
+def guarded_routes(sandbox: Sandbox, handlers: Iterable[tuple[str, str, Handler]]) -> list[Route]:
+    """Routes (method, path, handler) with the control endpoints' manners."""
     return [Route(path, _guarded(sandbox, handler), methods=[method]) for method, path, handler in handlers]
 
 

@@ -41,5 +41,7 @@ class OpenPlatform:
         """Payments by agreement asked for, per order, refused ones included."""
         self.paid_requests: dict[str, bool] = {}
         """What was answered to each opRequestId, where those count."""
+        self.out_order_ids: dict[str, str] = {}
+        """The buyer's own ids by order."""
         self.images: dict[str, bytes] = {}
         self.vouchers: dict[str, bytes] = {}

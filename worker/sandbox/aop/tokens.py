@@ -48,9 +48,12 @@ class Tokens:
         """End every access token now."""
         self._access.clear()
 
-    def shorten_refresh(self, token: str, seconds: float) -> None:
-        """Leave a refresh token so many seconds of the marketplace's time. Raises KeyError for an unknown one."""
+    def shorten_refresh(self, token: str, seconds: float) -> bool:
+        """Leave a refresh token so many seconds of the marketplace's time; False if there is none of that name."""
+        if token not in self._refresh:
+            return False
         self._refresh[token] = min(self._refresh[token], self._after(seconds))
+        return True
 
     def issue_code(self, redirect_uri: str) -> str:
         """Return a code, as a person who agrees sends it to the app's address."""

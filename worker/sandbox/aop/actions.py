@@ -1,0 +1,17 @@
+"""Every operation of the open platform that the twin answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from worker.sandbox.aop import authorisation, logistics, messages, orders, payments, refund_reads
+from worker.sandbox.aop.gateway import Action
+
+ACTIONS: Mapping[str, Action] = {
+    **authorisation.ACTIONS,
+    **orders.ACTIONS,
+    **logistics.ACTIONS,
+    **payments.ACTIONS,
+    **refund_reads.ACTIONS,
+    **messages.ACTIONS,
+}
