@@ -128,6 +128,27 @@ class Stage:
         content = body if isinstance(body, bytes) else msgspec.json.encode(body)
         return envelope(await self.client.post(path, content=content, headers=self.headers(**headers)))
 
+    async def warehouse(self, path: str, body: Any, **query: str) -> dict[str, Any]:
+        """The envelope of a call that is signed in its query."""
+        config = self.sandbox.config
+        stamp = str(self.clock.ms)
+        params = {"timestamp": stamp, "sign": sign(config.access_key, stamp, "", config.access_secret)} | query
+        return envelope(await self.client.post(path, content=msgspec.json.encode(body), params=params))
+
+    async def book(self, name: str) -> list[dict[str, Any]]:
+        """One book of effects, as it is read over HTTP."""
+        rows: list[dict[str, Any]] = (await self.client.get(f"/_sandbox/ledgers/{name}")).json()["rows"]
+        return rows
+
+    def until(self, found: Callable[[], Order | None], hours: int = 400) -> Order:
+        """Advance hour by hour until the order that a test needs is there."""
+        for _ in range(hours):
+            order = found()
+            if order is not None:
+                return order
+            self.advance(HOUR_S)
+        raise AssertionError("no such order came up")
+
     async def pay(self, order_id: str, path: str = "/v2/alibaba/order/pay/url") -> dict[str, Any]:
         """The envelope of a pay call."""
         return envelope(await self.client.get(path, params={"orderId": order_id}, headers=self.headers()))

@@ -110,6 +110,7 @@ async def test_truth_ledger_and_one_order_speak_in_fen_and_text_ids(stage: Stage
         "at": ledger[0]["at"],
         "how": "agreement",
         "call_no": 1,
+        "platform": "1688",
     }
     assert (await get(stage, f"/_sandbox/ledger?after={len(ledger)}"))["payments"] == []
     one = await get(stage, f"/_sandbox/orders/{order.order_id}")

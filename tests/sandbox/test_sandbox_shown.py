@@ -53,9 +53,10 @@ def test_a_refund_is_spelled_one_way_on_the_order_and_another_on_its_line(
         lines = {item["subItemIDString"]: item for item in shown["productItems"]}
         for refund in true.refunds:
             seen.add(refund.status)
-            assert (base["refundId"], base["refundStatus"]) == (refund.refund_id, refund.status)
             assert lines[refund.line_id]["refundStatus"] == SPELLINGS[refund.status]
             assert lines[refund.line_id]["refundId"] == refund.refund_id
+        latest = [(refund.refund_id, refund.status) for refund in true.refunds[-1:]]
+        assert latest in ([], [(base["refundId"], base["refundStatus"])])
         assert base["refund"] * 100 == true.refunded_fen
     assert seen == {"refundsuccess", "refundclose"}
 

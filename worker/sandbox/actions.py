@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from worker.catalogue.operation import Dialect
-from worker.sandbox import trade_actions
+from worker.sandbox import trade_actions, warehouse_actions
 from worker.sandbox.menu import Action
 
-ACTIONS: Mapping[tuple[Dialect, str], Action] = {**trade_actions.ACTIONS}
+ACTIONS: Mapping[tuple[Dialect, str], Action] = {**trade_actions.ACTIONS, **warehouse_actions.ACTIONS}

@@ -46,6 +46,16 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Share of orders that the pay call pays at once; the others answer with a pay URL."""
     person_share: float = 0.7
     """Of the orders without agreement, the share that a person pays at the page, hours after a URL was given out."""
+    large_share: float = 0.0
+    """Share of orders with 60 lines in 7 parcels."""
+    buyer_confirms: bool = True
+    """A person confirms receipts at the marketplace's own page, in the end of all. False: only our calls do."""
+    lenient_receipts: bool = False
+    """Confirm a receipt although a refund is open. That the real one refuses it is inferred; this proves the client."""
+    stale_reads_s: float | None = None
+    """Real time: details and lists show the state of up to so long ago. None takes the fault level's own figure."""
+    render_valid_s: float = 60.0
+    """Real time for which a freight preview can be booked. That it expires at all is inferred."""
     callback_timeout_s: float = 1.0
     """Real time. Documented: 1000 ms."""
     callback_retries: int = 5
@@ -89,6 +99,7 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
             "lost_callbacks": self.lost_callbacks or 0.0,
             "agreement_share": self.agreement_share,
             "person_share": self.person_share,
+            "large_share": self.large_share,
         }
         return [f"{name}: expected 0 to 1, got {share}" for name, share in shares.items() if not 0.0 <= share <= 1.0]
 
@@ -108,6 +119,8 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
             "callback_retry_after_s": self.callback_retry_after_s,
             "settle_s": self.settle_s,
             "hang_s": self.hang_s,
+            "stale_reads_s": self.stale_reads_s or 0.0,
+            "render_valid_s": self.render_valid_s,
         }
         wrong = [f"{name}: expected more than 0, got {value}" for name, value in positive.items() if not value > 0]
         wrong += [f"{name}: expected 0 or more, got {value}" for name, value in natural.items() if not value >= 0]
@@ -124,6 +137,11 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
     def lost_share(self) -> float:
         """Share of callbacks that are never sent."""
         return self.level.callbacks.lost if self.lost_callbacks is None else self.lost_callbacks
+
+    @property
+    def stale_s(self) -> float:
+        """How far behind a read may be, in real seconds."""
+        return self.level.stale_s if self.stale_reads_s is None else self.stale_reads_s
 
     def scaled_ms(self, seconds: float) -> int:
         """Real milliseconds that `seconds` of the marketplace's time take at this speed."""

@@ -17,6 +17,7 @@ from worker.catalogue.tables import OPERATIONS
 from worker.sandbox.codes import Refused
 from worker.sandbox.courier import encoder
 from worker.sandbox.gateway import read_body
+from worker.sandbox.life import Size
 from worker.sandbox.menu import unpublished_path
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.truth import tell_truth
@@ -28,9 +29,11 @@ Handler = Callable[[Sandbox, Request], Awaitable[Response]]
 
 
 class MoreOrders(msgspec.Struct, frozen=True):
-    """Body of `POST /_sandbox/orders`."""
+    """Body of `POST /_sandbox/orders`; with `lines`, orders of that size in up to so many `parcels`."""
 
     count: int
+    lines: int | None = None
+    parcels: int = 1
 
 
 class Throttle(msgspec.Struct, frozen=True):
@@ -52,6 +55,7 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         ("GET", "/_sandbox/stats", _stats),
         ("GET", "/_sandbox/truth", _truth),
         ("GET", "/_sandbox/ledger", _ledger),
+        ("GET", "/_sandbox/ledgers/{name}", _book),
         ("GET", "/_sandbox/orders/{order_id}", _one_order),
         ("POST", "/_sandbox/orders", _more_orders),
         ("POST", "/_sandbox/start", _start),
@@ -112,6 +116,16 @@ async def _ledger(sandbox: Sandbox, request: Request) -> Response:
     return _json({"payments": rows})
 
 
+async def _book(sandbox: Sandbox, request: Request) -> Response:
+    """One book of effects, oldest row first; `after` counts rows already seen."""
+    books, name = sandbox.ledgers.books, request.path_params["name"]
+    if name not in books:
+        return _json({"error": f"no such ledger; there are {', '.join(books)}"}, 404)
+    after = max(0, int(request.query_params.get("after", 0)))
+    rows = books[name][after : after + MAX_ROWS]
+    return _json({"rows": rows, "next": after + len(rows)})
+
+
 async def _one_order(sandbox: Sandbox, request: Request) -> Response:
     order = sandbox.world.orders.get(request.path_params["order_id"])
     if order is None:
@@ -121,7 +135,8 @@ async def _one_order(sandbox: Sandbox, request: Request) -> Response:
 
 async def _more_orders(sandbox: Sandbox, request: Request) -> Response:
     more = msgspec.json.decode(await read_body(request), type=MoreOrders)
-    sandbox.world.add_orders(more.count)
+    size = None if more.lines is None else Size(more.lines, more.parcels)
+    sandbox.world.add_orders(more.count, size)
     return _json({"orders_planned": sandbox.world.planned})
 
 

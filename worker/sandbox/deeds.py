@@ -7,7 +7,7 @@ from typing import Any
 
 from worker.sandbox import messages
 from worker.sandbox.messages import Notice, refund_notice, status_notice
-from worker.sandbox.order import CANCEL, Order
+from worker.sandbox.order import CANCEL, CONFIRMED, SHIPPED, Order, Refund
 from worker.sandbox.script import (
     ApplyRefund,
     ChangePrice,
@@ -19,6 +19,7 @@ from worker.sandbox.script import (
     ReplaceWaybill,
     SettleRefund,
     Ship,
+    Sign,
     Succeed,
 )
 
@@ -36,34 +37,61 @@ def perform(order: Order, deed: Deed, now_ms: int, shown: Shown) -> list[Notice]
     if isinstance(deed, ApplyRefund | SettleRefund):
         return _refund(order, deed, now_ms)
     if isinstance(deed, Ship | ReplaceWaybill):
-        return [_dispatch(order, deed, now_ms)]
+        return _dispatch(order, deed, now_ms)
     return _take_in(order, deed, now_ms)
 
 
-def close(order: Order, deed: Close, now_ms: int) -> Notice:
-    """Close an unpaid order; `BOPS` is upstream's word for its own back office."""
+def close(order: Order, deed: Close, now_ms: int, said: str | None = None) -> Notice:
+    """Close an unpaid order; `BOPS` is upstream's word for its own back office. `said`: the reason that was given."""
     reason, operate_type = {
         "buyer": ("buyerCancel", "CLOSE_TRADE_BY_BUYER"),
         "seller": ("sellerGoodsLack", "CLOSE_TRADE_BY_SELLER"),
         "platform": ("BUYER_NO_PAY", "CLOSE_TRADE_BY_BOPS"),
     }[deed.by]
-    order.close(reason, operate_type, now_ms)
+    order.close(said or reason, operate_type, now_ms)
     return status_notice(order, messages.CLOSED[deed.by], now_ms)
 
 
-def _dispatch(order: Order, deed: Ship | ReplaceWaybill, now_ms: int) -> Notice:
+def settle_refund(order: Order, refund: Refund, now_ms: int, *, granted: bool) -> list[Notice]:
+    """The seller pays back, or the buyer withdraws."""
+    was_open = not order.ended
+    order.settle_refund(refund, now_ms, granted=granted)
+    action, operator = ("SELLER_AGREE_REFUND", "seller") if granted else ("BUYER_CANCEL_REFUND_CLOSE", "buyer")
+    told = [refund_notice(order, refund, action, operator, now_ms)]
+    if was_open and order.status == CANCEL:  # documented upstream: also sent when a refund closes the trade
+        told.append(status_notice(order, messages.CLOSED["seller"], now_ms))
+    return told
+
+
+def confirmed(order: Order, now_ms: int) -> Notice:
+    """A receipt was confirmed, of a part or of all: told alike."""
+    return status_notice(order, messages.CONFIRMED, now_ms, messages.CONFIRM_WORD)
+
+
+def _dispatch(order: Order, deed: Ship | ReplaceWaybill, now_ms: int) -> list[Notice]:
     if isinstance(deed, Ship):
+        left = len(order.parcels)
         order.ship(deed, now_ms)
-        return status_notice(order, messages.SHIPPED if deed.last else messages.PART_SHIPPED, now_ms)
-    parcel = order.parcels[deed.parcel]
+        if len(order.parcels) == left and not deed.last:
+            return []
+        return [status_notice(order, messages.SHIPPED if deed.last else messages.PART_SHIPPED, now_ms)]
+    parcel = order.parcel(deed.parcel)
+    if parcel is None:
+        return []
     old = (parcel.carrier_code, parcel.waybill)
     order.replace_waybill(deed, now_ms)
-    return messages.waybill_notice(order, old, deed, now_ms)
+    return [messages.waybill_notice(order, parcel, old, now_ms)]
 
 
-def _take_in(order: Order, deed: Receive | ConfirmPart | Confirm | Succeed, now_ms: int) -> list[Notice]:
-    """Confirming a part is told like confirming all; signing for the goods is not told at all."""
+def _take_in(order: Order, deed: Sign | Receive | ConfirmPart | Confirm | Succeed, now_ms: int) -> list[Notice]:
+    """Signing is not told here: where traces are pushed, the courier tells of them."""
     match deed:
+        case Sign():
+            parcel = order.parcel(deed.parcel)
+            if parcel is None or parcel.signed:
+                return []
+            order.sign(parcel, now_ms)
+            return []
         case Receive():
             order.receive(now_ms)
             return []
@@ -71,19 +99,21 @@ def _take_in(order: Order, deed: Receive | ConfirmPart | Confirm | Succeed, now_
             order.succeed(now_ms)
             return [status_notice(order, messages.SUCCEEDED, now_ms)]
         case ConfirmPart():
-            order.confirm_part(deed.parcel, now_ms)
+            parcel = order.parcel(deed.parcel)
+            if parcel is None:
+                return []
+            parcel.signed_ms = now_ms if parcel.signed_ms is None else parcel.signed_ms
+            there = [line for line in order.lines if line.line_id in parcel.line_ids and line.status != CONFIRMED]
+            order.confirm_lines([line for line in there if line.logistics_status == SHIPPED], now_ms)
         case Confirm():
             order.confirm(now_ms)
-    return [status_notice(order, messages.CONFIRMED, now_ms, messages.CONFIRM_WORD)]
+    return [confirmed(order, now_ms)]
 
 
 def _refund(order: Order, deed: ApplyRefund | SettleRefund, now_ms: int) -> list[Notice]:
     if isinstance(deed, ApplyRefund):
-        order.apply_refund(deed.refund_id, deed.line, now_ms)
-        return [refund_notice(order, "BUYER_APPLY_REFUND", "buyer", now_ms)]
-    order.settle_refund(now_ms, granted=deed.granted)
-    action, operator = ("SELLER_AGREE_REFUND", "seller") if deed.granted else ("BUYER_CANCEL_REFUND_CLOSE", "buyer")
-    told = [refund_notice(order, action, operator, now_ms)]
-    if order.status == CANCEL:  # documented upstream: also sent when a refund closes the trade
-        told.append(status_notice(order, messages.CLOSED["seller"], now_ms))
-    return told
+        amount_fen = max(1, round(order.refundable_fen(deed.line) * deed.share))
+        refund = order.apply_refund(deed.refund_id, deed.line, amount_fen, now_ms)
+        return [refund_notice(order, refund, "BUYER_APPLY_REFUND", "buyer", now_ms)]
+    asked = next(refund for refund in order.refunds if refund.refund_id == deed.refund_id)
+    return settle_refund(order, asked, now_ms, granted=deed.granted)

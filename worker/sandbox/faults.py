@@ -59,6 +59,8 @@ class FaultLevel:
     effects: tuple[tuple[Fault, float], ...] = ()
     slow_s: float = 0.0
     """Longest slow answer, real time."""
+    stale_s: float = 0.0
+    """How far behind the truth a read may be, real time."""
 
 
 LEVELS: dict[str, FaultLevel] = {

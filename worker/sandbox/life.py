@@ -8,6 +8,7 @@ order is shown as paid.
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from typing import Literal
 
 from worker.sandbox.goods import CARRIERS, NO_WAYBILL, Goods, invent_goods, invent_party, invent_waybill
@@ -23,6 +24,7 @@ from worker.sandbox.script import (
     ReplaceWaybill,
     SettleRefund,
     Ship,
+    Sign,
     Step,
     Succeed,
 )
@@ -41,12 +43,41 @@ CLOSED_BY_BUYER, CLOSED_BY_SELLER = 0.06, 0.04
 SMALL_CHANGE, SAME_POSTAGE, THERE_AND_BACK = 0.5, 0.6, 0.33
 REFUND_UNSHIPPED, REFUND_ON_THE_WAY, REFUND_GRANTED = 0.09, 0.09, 0.7
 CONFIRMED_IN_PARTS, WAYBILL_REPLACED, WITHOUT_WAYBILL = 0.3, 0.12, 0.02
+REFUNDED_IN_FULL, REFUNDED_IN_PART = 0.02, 0.35
+
+MAX_LINES = 90
+"""What fits between two order ids."""
 
 
-def write_life(seed: int, number: int, agreement_share: float, person_share: float) -> Life:
-    """The script of order `number` (from 0)."""
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large an order is to be; `parcels` at most as many as lines."""
+
+    lines: int
+    parcels: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.parcels <= self.lines <= MAX_LINES:
+            raise ValueError(f"expected 1 <= parcels <= lines <= {MAX_LINES}, got {self.parcels} and {self.lines}")
+
+
+LARGE = Size(lines=60, parcels=7)
+
+
+def write_life(
+    seed: int,
+    number: int,
+    agreement_share: float,
+    person_share: float,
+    *,
+    size: Size | None = None,
+    goods: tuple[Goods, ...] = (),
+) -> Life:
+    """The script of order `number` (from 0). `size` None: the dice say; `goods`: what somebody ordered."""
     rng = stream(seed, "life", number)
-    goods = tuple(invent_goods(rng) for _ in range(rng.choice((1, 1, 2, 2, 3, 4))))
+    if not goods:
+        count = size.lines if size else rng.choice((1, 1, 2, 2, 3, 4))
+        goods = tuple(invent_goods(rng) for _ in range(count))
     shipping_fen = rng.choice((0, 300, 600, 800, 1250))
     agreement, person = rng.random() < agreement_share, rng.random() < person_share
     person_after_s = spread(rng, HOUR, 8 * HOUR)
@@ -63,7 +94,7 @@ def write_life(seed: int, number: int, agreement_share: float, person_share: flo
         settle_share=rng.uniform(0.1, 1.0),
         shows_paying=rng.random() < SHOWS_PAYING,
         before=tuple(_before_payment(rng, goods, shipping_fen)),
-        after=tuple(_after_payment(stream(seed, "after", number), goods)),
+        after=tuple(_turned(stream(seed, "turns", number), _after_payment(stream(seed, "after", number), goods, size))),
     )
 
 
@@ -93,20 +124,17 @@ def _new_price(rng: random.Random, goods: tuple[Goods, ...], shipping_fen: int) 
     return ChangePrice(shipping_fen if rng.random() < SAME_POSTAGE else rng.choice((0, 300, 600, 1000)), discounts)
 
 
-def _after_payment(rng: random.Random, goods: tuple[Goods, ...]) -> list[Step]:
+def _after_payment(rng: random.Random, goods: tuple[Goods, ...], size: Size | None) -> list[Step]:
     refund = rng.random()
     granted = rng.random() < REFUND_GRANTED
     line = rng.randrange(len(goods))
-    asks = [
-        Step(spread(rng, 0.5 * HOUR, 6 * HOUR), ApplyRefund(f"TQ{rng.randrange(10**17, 10**18)}", line)),
-        Step(spread(rng, 0.5 * HOUR, 12 * HOUR), SettleRefund(granted)),
-    ]
+    asks = _asks(rng, line, granted=granted)
     before_shipping = refund < REFUND_UNSHIPPED
     on_the_way = not before_shipping and refund < REFUND_UNSHIPPED + REFUND_ON_THE_WAY
     if before_shipping and granted and len(goods) == 1:
         return asks  # nothing is left to ship: the refund closes the trade
     left = [place for place in range(len(goods)) if not (before_shipping and granted and place == line)]
-    steps = [*(asks if before_shipping else ()), *_shipping(rng, goods, left)]
+    steps = [*(asks if before_shipping else ()), *_shipping(rng, goods, left, size)]
     if on_the_way:
         steps += asks
         if granted and len(goods) == 1:
@@ -120,8 +148,36 @@ def _after_payment(rng: random.Random, goods: tuple[Goods, ...]) -> list[Step]:
     return steps
 
 
-def _shipping(rng: random.Random, goods: tuple[Goods, ...], left: list[int]) -> list[Step]:
-    loads = load_parcels(rng, left, [line.quantity for line in goods])
+def _asks(rng: random.Random, line: int, *, granted: bool) -> list[Step]:
+    applied_s = spread(rng, 0.5 * HOUR, 6 * HOUR)
+    refund_id = f"TQ{rng.randrange(10**17, 10**18)}"
+    settled_s = spread(rng, 0.5 * HOUR, 12 * HOUR)
+    return [Step(applied_s, ApplyRefund(refund_id, line)), Step(settled_s, SettleRefund(refund_id, granted))]
+
+
+def _turned(rng: random.Random, steps: list[Step]) -> list[Step]:
+    """Rarer turns: parcels signed for one by one, refunds of a part, and orders of which all is paid back unshipped."""
+    ships = [place for place, step in enumerate(steps) if isinstance(step.deed, Ship)]
+    refunds = [place for place, step in enumerate(steps) if isinstance(step.deed, ApplyRefund)]
+    if ships and not refunds and rng.random() < REFUNDED_IN_FULL:
+        lines = sorted({line for place in ships for line in steps[place].deed.lines})  # type: ignore[union-attr]
+        return [step for line in lines for step in _asks(rng, line, granted=True)]
+    ends_well = isinstance(steps[-1].deed, Succeed)
+    turned = list(steps)
+    for place in refunds:
+        deed = steps[place].deed
+        late = bool(ships) and place > ships[-1]  # of what is shipped, a part can be paid back and the rest go on
+        if isinstance(deed, ApplyRefund) and late and ends_well and rng.random() < REFUNDED_IN_PART:
+            share = rng.uniform(0.1, 0.6)
+            turned[place] = Step(steps[place].gap_s, ApplyRefund(deed.refund_id, deed.line, share))
+    if len(ships) > 1 and ends_well:
+        taken = next(place for place, step in enumerate(turned) if isinstance(step.deed, ConfirmPart | Receive))
+        turned[taken:taken] = [Step(spread(rng, HOUR, 6 * HOUR), Sign(parcel)) for parcel in range(len(ships) - 1)]
+    return turned
+
+
+def _shipping(rng: random.Random, goods: tuple[Goods, ...], left: list[int], size: Size | None) -> list[Step]:
+    loads = load_parcels(rng, left, [line.quantity for line in goods], size.parcels if size else None)
     steps: list[Step] = []
     for parcel, load in enumerate(loads):
         ship = _ship(rng, parcel, load, last=parcel == len(loads) - 1)

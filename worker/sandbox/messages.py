@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from worker.sandbox.order import Order, Parcel
-from worker.sandbox.script import ReplaceWaybill
+from worker.sandbox.order import Order, Parcel, Refund
 from worker.sandbox.timetext import plain
 
 VIEW = "ORDER_BUYER_VIEW_"
@@ -52,16 +51,14 @@ def price_notice(order: Order, info: dict[str, Any]) -> Notice:
     return Notice(order, PRICE_CHANGED, info)
 
 
-def refund_notice(order: Order, action: str, operator: str, now_ms: int) -> Notice:
+def refund_notice(order: Order, refund: Refund, action: str, operator: str, now_ms: int) -> Notice:
     """The status word is the refund's, not the order's."""
-    refund = order.refunds[-1]
     extra = {"refundId": refund.refund_id, "refundAction": action, "operator": operator}
     return Notice(order, REFUND, _common(order, refund.status, now_ms) | extra)
 
 
-def waybill_notice(order: Order, old: tuple[str, str], change: ReplaceWaybill, now_ms: int) -> Notice:
+def waybill_notice(order: Order, parcel: Parcel, old: tuple[str, str], now_ms: int) -> Notice:
     """Names the logistics id, the old and the new carrier code and number."""
-    parcel: Parcel = order.parcels[change.parcel]
     model = {
         "logisticsId": parcel.ship.logistics_code,
         "oldCpCode": old[0],
@@ -69,9 +66,13 @@ def waybill_notice(order: Order, old: tuple[str, str], change: ReplaceWaybill, n
         "oldMailNo": old[1],
         "newMailNo": parcel.waybill,
         "eventTime": plain(now_ms),
-        "orderLogsItems": [{"orderId": order.life.order_id, "orderEntryId": line_id} for line_id in parcel.line_ids],
+        "orderLogsItems": _lines_of(order, parcel),
     }
     return Notice(order, WAYBILL_CHANGED, {"MailNoChangeModel": model})
+
+
+def _lines_of(order: Order, parcel: Parcel) -> list[dict[str, int]]:
+    return [{"orderId": order.life.order_id, "orderEntryId": line_id} for line_id in parcel.line_ids]
 
 
 def _common(order: Order, status: str, now_ms: int) -> dict[str, Any]:

@@ -74,6 +74,15 @@ class Parcel:
         return "2" if self.waybill == NO_WAYBILL else "0"
 
 
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """One international shipment that was booked for the order."""
+
+    number: str
+    company: str
+    booked_ms: int
+
+
 @dataclass(slots=True)
 class Order:
     """One order. Methods assume that the director calls them in an order the marketplace allows."""
@@ -86,6 +95,7 @@ class Order:
     status: str = WAIT_PAY
     parcels: list[Parcel] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
+    shipments: list[Shipment] = field(default_factory=list)
     close_reason: str | None = None
     close_operate_type: str | None = None
     settling: bool = False
@@ -126,6 +136,16 @@ class Order:
         return self.paid_ms is not None
 
     @property
+    def ended(self) -> bool:
+        """Complete or closed: nothing but refunds happens any more."""
+        return self.status in (SUCCESS, CANCEL)
+
+    @property
+    def refund_open(self) -> bool:
+        """A refund waits for its end."""
+        return any(refund.settled_ms is None for refund in self.refunds)
+
+    @property
     def payable(self) -> bool:
         """A payment would be taken, also a second one while the first settles."""
         return self.status == WAIT_PAY
@@ -152,44 +172,83 @@ class Order:
         self._move(WAIT_SEND)
 
     def ship(self, ship: Ship, now_ms: int) -> None:
-        """One parcel leaves; the order stays `waitsellersend` until the last one."""
-        lines = [self.lines[place] for place in ship.lines]
-        for place, line in zip(ship.lines, lines, strict=True):
+        """One parcel leaves; the order stays `waitsellersend` until the last one. Cancelled lines stay behind."""
+        places = [place for place in ship.lines if self.lines[place].status != CANCEL]
+        lines = [self.lines[place] for place in places]
+        for place, line in zip(places, lines, strict=True):
             done = place not in ship.unfinished
             line.logistics_status = SHIPPED if done else PART_SHIPPED
             line.status = WAIT_RECEIVE if done else line.status
         carrier = ship.carrier
         ids = tuple(line.line_id for line in lines)
-        self.parcels.append(Parcel(ship, ids, carrier.name, carrier.code, carrier.number, ship.waybill, now_ms, now_ms))
-        if ship.last:
+        parcel = Parcel(ship, ids, carrier.name, carrier.code, carrier.number, ship.waybill, now_ms, now_ms)
+        self.parcels += [parcel] if lines else []
+        if ship.last and self.parcels:
             self._move(WAIT_RECEIVE)
             self.all_delivered_ms = now_ms
         self.modified_ms = now_ms
 
     def replace_waybill(self, change: ReplaceWaybill, now_ms: int) -> None:
         """Same logistics id, other number, perhaps another carrier."""
-        parcel = self.parcels[change.parcel]
+        parcel = self.parcel(change.parcel)
+        if parcel is None:
+            return
         parcel.waybill = change.waybill
         parcel.carrier_name, parcel.carrier_code = change.carrier.name, change.carrier.code
         parcel.carrier_number = change.carrier.number
         parcel.modified_ms = self.modified_ms = now_ms
 
-    def apply_refund(self, refund_id: str, place: int, now_ms: int) -> None:
-        """A single line takes the postage with it."""
-        amount_fen = self.total_fen if len(self.lines) == 1 else self.lines[place].amount_fen
-        self.refunds.append(Refund(refund_id, place, amount_fen, now_ms))
-        self.modified_ms = now_ms
+    def parcel(self, number: int) -> Parcel | None:
+        """The parcel that the script calls `number`; None if it never left."""
+        return next((parcel for parcel in self.parcels if parcel.ship.parcel == number), None)
 
-    def settle_refund(self, now_ms: int, *, granted: bool) -> None:
-        """A granted refund of an unshipped line cancels the line; of all lines, the trade."""
-        refund = self.refunds[-1]
+    def refund_of(self, place: int) -> Refund | None:
+        """The latest refund of a line."""
+        return next((refund for refund in reversed(self.refunds) if refund.line == place), None)
+
+    def refundable_fen(self, place: int) -> int:
+        """All of a line; the last line that is left takes the postage with it."""
+        others = (line for other, line in enumerate(self.lines) if other != place)
+        postage_fen = 0 if any(line.status != CANCEL for line in others) else self.shipping_fen
+        return self.lines[place].amount_fen + postage_fen
+
+    def apply_refund(self, refund_id: str, place: int, amount_fen: int, now_ms: int) -> Refund:
+        """Somebody asks for a line's money, or a part of it."""
+        refund = Refund(refund_id, place, amount_fen, now_ms)
+        self.refunds.append(refund)
+        self.modified_ms = now_ms
+        return refund
+
+    def settle_refund(self, refund: Refund, now_ms: int, *, granted: bool) -> None:
+        """A granted refund of a whole unshipped line cancels the line; of everything, the trade."""
         refund.status = "refundsuccess" if granted else "refundclose"
         refund.settled_ms = self.modified_ms = now_ms
         line = self.lines[refund.line]
-        if granted and line.logistics_status == NOT_SHIPPED:
+        whole = refund.amount_fen >= line.amount_fen
+        if granted and whole and line.logistics_status == NOT_SHIPPED:
             line.status = CANCEL
-        if granted and len(self.lines) == 1:
+        if granted and not self.ended and all(self.refunded(place) for place in range(len(self.lines))):
             self.close("other", "CLOSE_TRADE_BY_SELLER", now_ms)
+
+    def refunded(self, place: int) -> bool:
+        """A line's money was given back, all of it."""
+        refund = self.refund_of(place)
+        granted = refund is not None and refund.status == "refundsuccess"
+        return granted and refund is not None and refund.amount_fen >= self.lines[place].amount_fen
+
+    def book(self, shipment: Shipment) -> None:
+        """The order shows its international shipment."""
+        self.shipments.append(shipment)
+        self.modified_ms = shipment.booked_ms
+
+    def sign(self, parcel: Parcel, now_ms: int) -> None:
+        """One parcel was signed for; a line is received once all its parcels are."""
+        parcel.signed_ms = now_ms
+        for line in self.lines:
+            waits = any(line.line_id in other.line_ids and not other.signed for other in self.parcels)
+            if line.logistics_status == SHIPPED and not waits:
+                line.logistics_status = RECEIVED
+        parcel.modified_ms = self.modified_ms = now_ms
 
     def receive(self, now_ms: int) -> None:
         """Everything was signed for; the status waits for the confirmation."""
@@ -199,18 +258,16 @@ class Order:
             line.logistics_status = RECEIVED if line.logistics_status == SHIPPED else line.logistics_status
         self.received_ms = self.modified_ms = now_ms
 
-    def confirm_part(self, place: int, now_ms: int) -> None:
-        """One parcel is confirmed; the order waits for the others."""
-        parcel = self.parcels[place]
-        parcel.signed_ms = now_ms
-        for line in self.lines:
-            if line.line_id in parcel.line_ids and line.logistics_status == SHIPPED:
-                line.status, line.logistics_status = CONFIRMED, RECEIVED
+    def confirm_lines(self, lines: list[Line], now_ms: int) -> None:
+        """The receipt of some lines is confirmed; the order waits for the others."""
+        for line in lines:
+            line.status, line.logistics_status = CONFIRMED, RECEIVED
         self.modified_ms = now_ms
 
     def confirm(self, now_ms: int) -> None:
-        """The buyer confirms the receipt of all."""
+        """The receipt of all is confirmed."""
         self._move(CONFIRMED)
+        self.received_ms = self.received_ms or now_ms
         self.confirmed_ms = self.modified_ms = now_ms
 
     def succeed(self, now_ms: int) -> None:
@@ -227,7 +284,8 @@ class Order:
     def _move(self, status: str) -> None:
         self.status = status
         for line in self.lines:
-            line.status = line.status if line.status == CANCEL else status
+            confirmed_early = line.status == CONFIRMED and status == WAIT_RECEIVE
+            line.status = line.status if line.status == CANCEL or confirmed_early else status
 
 
 def open_order(life: Life, now_ms: int) -> Order:

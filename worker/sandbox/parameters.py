@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,6 +71,22 @@ class Parameters:
         if not isinstance(value, list):
             raise Refused(40000, f"{name}: expected a list")
         return value
+
+    def inside(self, name: str) -> Parameters:
+        """The fields of an object."""
+        return Parameters(self.object(name), self.base_url)
+
+    def rows(self, name: str) -> builtins.list[Parameters]:
+        """The fields of every object of a list, at least one."""
+        found = self.list(name)
+        if not found or not all(isinstance(row, dict) for row in found):
+            raise Refused(40000, f"{name}: expected a list of objects")
+        return [Parameters(row, self.base_url) for row in found]
+
+    def ids(self, name: str) -> builtins.list[str]:
+        """Ids as text, whichever way they travelled; an absent list is an empty one."""
+        found = self.list(name) if self.has(name) else []
+        return [Parameters({name: value}).id(name) for value in found]
 
     def _unpacked(self, name: str) -> Any:
         value = self.values.get(name)

@@ -15,15 +15,16 @@ class Load:
     unfinished: tuple[int, ...] = ()
 
 
-def load_parcels(rng: random.Random, lines: list[int], quantities: list[int]) -> list[Load]:
+def load_parcels(rng: random.Random, lines: list[int], quantities: list[int], parcels: int | None = None) -> list[Load]:
     """Split lines over one to three parcels; a single line with several pieces may itself be split.
 
     Args:
         rng: the order's dice.
         lines: positions that are still to be shipped, at least one.
         quantities: pieces per position.
+        parcels: how many at most; None lets the dice say.
     """
-    wanted = rng.choices((1, 2, 3), (60, 27, 13))[0]
+    wanted = parcels or rng.choices((1, 2, 3), (60, 27, 13))[0]
     if len(lines) == 1:
         line = lines[0]
         count = min(wanted, quantities[line])

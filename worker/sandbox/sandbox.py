@@ -14,8 +14,10 @@ from worker.sandbox.aop.platform import OpenPlatform
 from worker.sandbox.config import SandboxConfig
 from worker.sandbox.courier import Courier, PandaPonCourier
 from worker.sandbox.faults import CallFaults
+from worker.sandbox.ledgers import Ledgers, Refusal
 from worker.sandbox.outbox import Outbox
 from worker.sandbox.traffic import Traffic
+from worker.sandbox.warehouse import Warehouse
 from worker.sandbox.world import World
 
 
@@ -39,6 +41,13 @@ class Stats(msgspec.Struct, frozen=True):
     callbacks_given_up: int
     payments_accepted: int
     double_payments: int
+    receipts_confirmed: int
+    bookings: int
+    double_bookings: int
+    warehouse_notices: int
+    warehouse_repeats: int
+    """Notices that said what had been said of the order before."""
+    cancels: int
     calls: dict[str, int]
     faults: dict[str, int]
 
@@ -56,8 +65,10 @@ class Sandbox:
         self.agenda = Agenda(now_ms)
         self.open_platform = OpenPlatform(config, now_ms)
         self.outbox = Outbox(config, self.agenda, now_ms, self._courier())
-        self.world = World(config, self.agenda, now_ms, self.outbox.tell)
+        self.ledgers = Ledgers()
+        self.world = World(config, self.agenda, now_ms, self.outbox.tell, self.ledgers)
         self.world.after_step = self.outbox.stepped
+        self.warehouse = Warehouse(config, self.ledgers, now_ms)
         self.faults = CallFaults(config.seed, config.level)
         self.traffic = Traffic(now_ms, config.rate_per_s, config.burst)
         self.started = False
@@ -78,6 +89,15 @@ class Sandbox:
         if not self.started:
             self.started = True
             self.world.add_orders(self.config.orders)
+
+    def refuse(self, operation: str, order_id: str, reason: str) -> None:
+        """Write down that an effect was asked for and refused."""
+        self.ledgers.refusals.append(Refusal(operation, order_id, self.now_ms(), reason))
+
+    def is_paid(self, order_id: str) -> bool | None:
+        """Tell whether an order of any platform is shown as paid; None if there is no such order."""
+        order = self.world.orders.get(order_id)
+        return None if order is None else order.paid
 
     def stats(self) -> Stats:
         """Figures of this moment."""
@@ -100,6 +120,12 @@ class Sandbox:
             callbacks_given_up=tally.given_up,
             payments_accepted=len(self.world.ledger),
             double_payments=self.world.double_payments,
+            receipts_confirmed=len(self.ledgers.receipts),
+            bookings=len(self.ledgers.bookings),
+            double_bookings=self.ledgers.double_bookings,
+            warehouse_notices=len(self.ledgers.warehouse_notices),
+            warehouse_repeats=sum(row.repeats > 0 for row in self.ledgers.warehouse_notices),
+            cancels=len(self.ledgers.cancels),
             calls=dict(self.traffic.calls),
             faults=dict(self.faults.made),
         )

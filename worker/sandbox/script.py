@@ -48,17 +48,26 @@ class ReplaceWaybill:
 
 @dataclass(frozen=True, slots=True)
 class ApplyRefund:
-    """The buyer asks for one line's money back."""
+    """The buyer asks for one line's money back, or for a share of it."""
 
     refund_id: str
     line: int
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class SettleRefund:
     """The seller pays back, or the buyer withdraws the request."""
 
+    refund_id: str
     granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One parcel of several is signed for."""
+
+    parcel: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,17 @@ class Succeed:
 
 
 Deed: TypeAlias = (
-    ChangePrice | Close | Ship | ReplaceWaybill | ApplyRefund | SettleRefund | Receive | ConfirmPart | Confirm | Succeed
+    ChangePrice
+    | Close
+    | Ship
+    | ReplaceWaybill
+    | ApplyRefund
+    | SettleRefund
+    | Sign
+    | Receive
+    | ConfirmPart
+    | Confirm
+    | Succeed
 )
 
 

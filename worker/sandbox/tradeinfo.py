@@ -48,6 +48,7 @@ def trade_info(order: Order, *, parcels: bool, pay_timeout_s: float, expires_ms:
         "baseInfo": _base_info(order, pay_timeout_s),
         "productItems": [_product_item(order, place, line, expires_ms) for place, line in enumerate(order.lines)],
         "nativeLogistics": _native_logistics(order, parcels=parcels),
+        "internationalLogistics": _international_logistics(order),
         "tradeTerms": [_trade_term(order)],
         "extAttributes": [],
         "orderBizInfo": {"creditOrder": False, "dropshipping": False, "shippingInsurance": None},
@@ -124,7 +125,7 @@ def _base_info(order: Order, pay_timeout_s: float) -> dict[str, Any]:
 
 def _product_item(order: Order, place: int, line: Line, expires_ms: int) -> dict[str, Any]:
     goods = line.goods
-    refund = next((refund for refund in reversed(order.refunds) if refund.line == place), None)
+    refund = order.refund_of(place)
     granted = refund is not None and refund.status == "refundsuccess"
     return {
         "subItemID": line.line_id,
@@ -196,6 +197,22 @@ def _logistics_item(order: Order, parcel: Parcel) -> dict[str, Any]:
         "gmtCreate": _when(order, parcel.shipped_ms),
         "gmtModified": _when(order, parcel.modified_ms),
         "carriage": yuan(0),
+    }
+
+
+def _international_logistics(order: Order) -> dict[str, Any] | None:
+    """Inferred: the block is documented, its fields are not; shaped like the native one. Null before a booking."""
+    if not order.shipments:
+        return None
+    return {
+        "logisticsItems": [
+            {
+                "logisticsBillNo": shipment.number,
+                "logisticsCompanyName": shipment.company,
+                "gmtCreate": _when(order, shipment.booked_ms),
+            }
+            for shipment in order.shipments
+        ]
     }
 
 

@@ -7,38 +7,36 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
-import msgspec
-
 from worker.sandbox.agenda import Agenda, Entry, NowMs
 from worker.sandbox.config import MAX_ORDERS, SandboxConfig
-from worker.sandbox.deeds import close, perform
-from worker.sandbox.life import write_life
+from worker.sandbox.deeds import close, confirmed, perform
+from worker.sandbox.history import History
+from worker.sandbox.ledgers import Cancel, How, Ledgers, Payment, Receipt
+from worker.sandbox.life import HOUR, LARGE, Size, write_life
 from worker.sandbox.messages import MADE, PAID, Notice, status_notice
-from worker.sandbox.order import Order, open_order
-from worker.sandbox.script import Close, Life, Step
+from worker.sandbox.order import CANCEL, CONFIRMED, SHIPPED, SUCCESS, Line, Order, open_order
+from worker.sandbox.receipts import complete, confirmable, receipt_of
+from worker.sandbox.script import Close, Confirm, ConfirmPart, Life, SettleRefund, Step, Succeed
 from worker.sandbox.seeded import stream
 from worker.sandbox.tradeinfo import trade_info
 
-How = Literal["agreement", "page"]
 PayOutcome = Literal["taken", "already_paid", "closed"]
-
-
-class Payment(msgspec.Struct, frozen=True):
-    """One row of the ledger: money that really left the buyer. Nothing ever removes a row."""
-
-    order_id: str
-    amount_fen: int
-    at: int
-    """Unix milliseconds."""
-    how: How
-    call_no: int
-    """1 for the first payment of an order; anything above it is money spent twice."""
+BUYERS_DEEDS = (ConfirmPart, Confirm, Succeed)
+LOOK_AGAIN_S = 6 * HOUR
+"""A buyer with an open refund looks again after so long."""
 
 
 class World:
     """The marketplace behind the API. Time comes in through the agenda and the clock, news go out through `tell`."""
 
-    def __init__(self, config: SandboxConfig, agenda: Agenda, now_ms: NowMs, tell: Callable[[Notice], None]) -> None:
+    def __init__(
+        self,
+        config: SandboxConfig,
+        agenda: Agenda,
+        now_ms: NowMs,
+        tell: Callable[[Notice], None],
+        ledgers: Ledgers | None = None,
+    ) -> None:
         self._config = config
         self._agenda = agenda
         self._now_ms = now_ms
@@ -46,15 +44,18 @@ class World:
         self.after_step: Callable[[Order], None] = lambda _order: None
         """Told about every step of a life, also those that no message tells of."""
         self._waiting: dict[str, list[Entry]] = {}
+        self._next: dict[str, tuple[Entry, tuple[Step, ...]]] = {}
+        """Per order whose life goes on: the entry of the next step, and the steps from it on."""
         self.orders: dict[str, Order] = {}
         """By id as text, in the order of their creation."""
+        self.history = History(self.orders, now_ms, config.stale_s)
         self.planned = 0
-        self.ledger: list[Payment] = []
+        self.ledgers = ledgers or Ledgers()
         self._payments_of: Counter[str] = Counter()
         self._taken_fen: Counter[str] = Counter()
 
-    def add_orders(self, count: int) -> None:
-        """Let `count` more orders be created over the next `arrival_s` real seconds.
+    def add_orders(self, count: int, size: Size | None = None) -> None:
+        """Let `count` more orders be created over the next `arrival_s` real seconds; `size` None: the dice say.
 
         Raises:
             ValueError: that would be too many.
@@ -62,12 +63,17 @@ class World:
         if not 0 <= count <= MAX_ORDERS - self.planned:
             raise ValueError(f"count: expected 0 to {MAX_ORDERS - self.planned}, got {count}")
         for number in range(self.planned, self.planned + count):
-            life = write_life(self._config.seed, number, self._config.agreement_share, self._config.person_share)
-            if self._config.offset_h is not None:
-                life = replace(life, offset_h=self._config.offset_h)
+            life = self._write_life(number, size)
             delay_s = stream(self._config.seed, "arrival", number).uniform(0, self._config.arrival_s)
-            self._agenda.after(round(delay_s * 1000), lambda life=life: self._create(life))  # type: ignore[misc]
+            self._agenda.after(round(delay_s * 1000), lambda life=life: self._begin(life))  # type: ignore[misc]
         self.planned += count
+
+    def _write_life(self, number: int, size: Size | None) -> Life:
+        config = self._config
+        if size is None and stream(config.seed, "size", number).random() < config.large_share:
+            size = LARGE
+        life = write_life(config.seed, number, config.agreement_share, config.person_share, size=size)
+        return life if config.offset_h is None else replace(life, offset_h=config.offset_h)
 
     def shown(self, order: Order, *, parcels: bool = True) -> dict[str, Any]:
         """The order as the API shows it."""
@@ -77,10 +83,13 @@ class World:
     def modified_between(
         self, modified: tuple[int, int], created: tuple[int, int], status: str | None, skip: int, size: int
     ) -> tuple[int, list[Order]]:
-        """How many orders changed (and were created) between two moments, both included, and one page, newest first."""
+        """How many orders changed (and were created) between two moments, both included, and one page, newest first.
+
+        As a read sees them, so perhaps as they were a moment ago.
+        """
         found = [
             order
-            for order in self.orders.values()
+            for order in self.history.all_seen()
             if modified[0] <= order.modified_ms <= modified[1]
             and created[0] <= order.created_ms <= created[1]
             and status in (None, order.status)
@@ -89,9 +98,14 @@ class World:
         return len(found), found[skip : skip + size]
 
     @property
+    def ledger(self) -> list[Payment]:
+        """All money that was taken, on every platform."""
+        return self.ledgers.payments
+
+    @property
     def double_payments(self) -> int:
         """Payments beyond the first of an order."""
-        return len(self.ledger) - len(self._payments_of)
+        return self.ledgers.double_payments
 
     def taken_fen(self, order: Order) -> int:
         """Money that was taken for an order, all payments together."""
@@ -112,9 +126,9 @@ class World:
             Payment(order.order_id, order.total_fen, self._now_ms(), how, self._payments_of[order.order_id])
         )
         if first:
-            for entry in self._waiting.pop(order.order_id, []):
-                self._agenda.cancel(entry)
+            self._stop_waiting(order)
             order.start_payment(how, self._now_ms())
+            self.history.keep(order)
             settle_ms = round(self._config.settle_s * 1000 * order.life.settle_share)
             self._agenda.after(settle_ms, lambda: self._show_paid(order))
         return "taken"
@@ -127,45 +141,127 @@ class World:
         order.person_called = True
         self._wait(order, after_s, lambda: self._person_pays(order))
 
-    def _person_pays(self, order: Order) -> None:
-        """A person looks at the page first: nobody pays what is shown as paid, closed or in progress."""
-        if order.payable and not order.settling:
-            self.pay(order, "page")
+    def cancel(self, order: Order, reason: str) -> None:
+        """Close an order that nobody has paid; the caller has checked that it may be."""
+        self._stop_waiting(order)
+        self.ledgers.cancels.append(Cancel(order.order_id, order.total_fen, self._now_ms(), reason))
+        self._tell(close(order, Close("buyer"), self._now_ms(), reason))
+        self.history.keep(order)
 
-    def _create(self, life: Life) -> None:
+    def confirm_receipt(self, order: Order, line_ids: list[str]) -> Receipt:
+        """Confirm the receipt of some lines, of all that are left where none is named. The money is the seller's then.
+
+        Raises:
+            ReceiptRefusedError: nothing was confirmed.
+        """
+        lines = confirmable(order, line_ids, while_refunding=self._config.lenient_receipts)
+        receipt = receipt_of(order, lines, self._now_ms(), by_call=True)
+        self.ledgers.receipts.append(receipt)
+        order.confirm_lines(lines, self._now_ms())
+        if complete(order):
+            order.confirm(self._now_ms())
+            self._finish(order)
+        self._tell(confirmed(order, self._now_ms()))
+        self.history.keep(order)
+        return receipt
+
+    def change(self, order: Order, deed: Callable[[int], list[Notice]]) -> None:
+        """Let something outside the script happen to an order: `deed` gets the time and returns what is to be told."""
+        for notice in deed(self._now_ms()):
+            self._tell(notice)
+        self.history.keep(order)
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Enter something that happens after so many seconds of the marketplace's time."""
+        self._agenda.after(self._config.scaled_ms(seconds), action)
+
+    def create(self, life: Life) -> Order:
+        """An order comes into being now."""
         order = open_order(life, self._now_ms())
         self.orders[order.order_id] = order
         self._waiting[order.order_id] = []
         self._wait(order, self._config.pay_timeout_s, lambda: self._close_unpaid(order))
         self._tell(status_notice(order, MADE, self._now_ms()))
-        self._go_on(order, life.before, 0)
+        self.history.keep(order)
+        self._go_on(order, life.before)
+        return order
+
+    def _person_pays(self, order: Order) -> None:
+        """A person looks at the page first: nobody pays what is shown as paid, closed or in progress."""
+        if order.payable and not order.settling:
+            self.pay(order, "page")
+
+    def _begin(self, life: Life) -> None:
+        self.create(life)
 
     def _close_unpaid(self, order: Order) -> None:
-        for entry in self._waiting.pop(order.order_id, []):
-            self._agenda.cancel(entry)
+        self._stop_waiting(order)
         self._tell(close(order, Close("platform"), self._now_ms()))
+        self.history.keep(order)
 
     def _show_paid(self, order: Order) -> None:
         order.show_paid(self._now_ms())
         self._tell(status_notice(order, PAID, self._now_ms()))
-        self._go_on(order, order.life.after, 0)
+        self.history.keep(order)
+        steps = order.life.after
+        if not self._config.buyer_confirms:
+            steps = tuple(step for step in steps if not isinstance(step.deed, BUYERS_DEEDS))
+        self._go_on(order, steps)
 
-    def _go_on(self, order: Order, steps: tuple[Step, ...], place: int) -> None:
+    def _go_on(self, order: Order, steps: tuple[Step, ...], after_s: float | None = None) -> None:
         """Enter the next step; the waiting ones are struck out when money is taken or the order closes."""
-        if place < len(steps):
-            self._wait(order, steps[place].gap_s, lambda: self._take_step(order, steps, place))
+        self._next.pop(order.order_id, None)
+        if steps and not order.ended:
+            gap_s = steps[0].gap_s if after_s is None else after_s
+            self._next[order.order_id] = self._wait(order, gap_s, lambda: self._take_step(order, steps)), steps
 
-    def _take_step(self, order: Order, steps: tuple[Step, ...], place: int) -> None:
-        deed = steps[place].deed
+    def _take_step(self, order: Order, steps: tuple[Step, ...]) -> None:
+        deed = steps[0].deed
+        if isinstance(deed, BUYERS_DEEDS) and order.refund_open:
+            self._go_on(order, steps, LOOK_AGAIN_S)
+            return
         if isinstance(deed, Close):
-            for entry in self._waiting.pop(order.order_id, []):
-                self._agenda.cancel(entry)
+            self._stop_waiting(order)
+        if lines := _confirmed_by(order, steps[0]):
+            self.ledgers.receipts.append(receipt_of(order, lines, self._now_ms(), by_call=False))
         for notice in perform(order, deed, self._now_ms(), self.shown):
             self._tell(notice)
         self.after_step(order)
-        self._go_on(order, steps, place + 1)
+        self.history.keep(order)
+        self._go_on(order, steps[1:])
 
-    def _wait(self, order: Order, seconds: float, action: Callable[[], None]) -> None:
+    def _finish(self, order: Order) -> None:
+        """All is confirmed: of the script only the end is left, and refunds that are under way."""
+        if order.order_id in self._next:
+            self._agenda.cancel(self._next[order.order_id][0])
+        left = [step for step in order.life.after if isinstance(step.deed, SettleRefund) and _is_open(order, step.deed)]
+        end = next((step for step in order.life.after if isinstance(step.deed, Succeed)), Step(HOUR, Succeed()))
+        self._go_on(order, (*left, end))
+
+    def _stop_waiting(self, order: Order) -> None:
+        for entry in self._waiting.pop(order.order_id, []):
+            self._agenda.cancel(entry)
+
+    def _wait(self, order: Order, seconds: float, action: Callable[[], None]) -> Entry:
         entry = self._agenda.after(self._config.scaled_ms(seconds), action)
         if order.order_id in self._waiting:
             self._waiting[order.order_id].append(entry)
+        return entry
+
+
+def _confirmed_by(order: Order, step: Step) -> list[Line]:
+    """The lines whose receipt this step confirms."""
+    done = (CONFIRMED, SUCCESS, CANCEL)
+    match step.deed:
+        case Confirm():
+            return [line for line in order.lines if line.status not in done]
+        case ConfirmPart():
+            parcel = order.parcel(step.deed.parcel)
+            ids = parcel.line_ids if parcel else ()
+            here = (line for line in order.lines if line.line_id in ids and line.status not in done)
+            return [line for line in here if line.logistics_status == SHIPPED]
+    return []
+
+
+def _is_open(order: Order, deed: SettleRefund) -> bool:
+    return any(refund.refund_id == deed.refund_id and refund.settled_ms is None for refund in order.refunds)
