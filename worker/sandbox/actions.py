@@ -7,5 +7,10 @@ from collections.abc import Mapping
 from worker.catalogue.operation import Dialect
 from worker.sandbox import trade_actions, warehouse_actions
 from worker.sandbox.menu import Action
+from worker.sandbox.taobao import actions as taobao_actions
 
-ACTIONS: Mapping[tuple[Dialect, str], Action] = {**trade_actions.ACTIONS, **warehouse_actions.ACTIONS}
+ACTIONS: Mapping[tuple[Dialect, str], Action] = {
+    **trade_actions.ACTIONS,
+    **warehouse_actions.ACTIONS,
+    **taobao_actions.ACTIONS,
+}

@@ -46,6 +46,10 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Share of orders that the pay call pays at once; the others answer with a pay URL."""
     person_share: float = 0.7
     """Of the orders without agreement, the share that a person pays at the page, hours after a URL was given out."""
+    taobao_orders: int = 0
+    """Purchase orders on Taobao created at the start."""
+    taobao_two_ids: bool = False
+    """Price messages name a purchase order by Taobao's own number, which is not its id (unknown of the real one)."""
     large_share: float = 0.0
     """Share of orders with 60 lines in 7 parcels."""
     buyer_confirms: bool = True
@@ -126,6 +130,10 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
         wrong += [f"{name}: expected 0 or more, got {value}" for name, value in natural.items() if not value >= 0]
         if not 0 <= self.orders <= MAX_ORDERS:
             wrong.append(f"orders: expected 0 to {MAX_ORDERS}, got {self.orders}")
+        if not 0 <= self.taobao_orders <= MAX_ORDERS:
+            wrong.append(f"taobao_orders: expected 0 to {MAX_ORDERS}, got {self.taobao_orders}")
+        if self.taobao_orders and self.push == "alibaba1688":
+            wrong.append("taobao_orders: the 1688 open platform tells nothing of Taobao; expected 0")
         return wrong
 
     @property

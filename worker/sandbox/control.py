@@ -5,8 +5,10 @@ No authentication, so loopback only unless configured otherwise.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
+from typing import Literal
 
 import msgspec
 from starlette.requests import Request
@@ -20,6 +22,7 @@ from worker.sandbox.gateway import read_body
 from worker.sandbox.life import Size
 from worker.sandbox.menu import unpublished_path
 from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.taobao import truth as taobao_truth
 from worker.sandbox.truth import tell_truth
 
 LOOPBACK = {"127.0.0.1", "::1"}
@@ -32,6 +35,7 @@ class MoreOrders(msgspec.Struct, frozen=True):
     """Body of `POST /_sandbox/orders`; with `lines`, orders of that size in up to so many `parcels`."""
 
     count: int
+    platform: Literal["1688", "taobao"] = "1688"
     lines: int | None = None
     parcels: int = 1
 
@@ -54,6 +58,7 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
     handlers: tuple[tuple[str, str, Handler], ...] = (
         ("GET", "/_sandbox/stats", _stats),
         ("GET", "/_sandbox/truth", _truth),
+        ("GET", "/_sandbox/taobao/truth", _taobao_truth),
         ("GET", "/_sandbox/ledger", _ledger),
         ("GET", "/_sandbox/ledgers/{name}", _book),
         ("GET", "/_sandbox/orders/{order_id}", _one_order),
@@ -109,6 +114,23 @@ async def _truth(sandbox: Sandbox, request: Request) -> Response:
     return _json({"orders": page, "next": page[-1].number if len(rest) > limit else None})
 
 
+async def _taobao_truth(sandbox: Sandbox, request: Request) -> Response:
+    """Purchase orders by number, as `_truth`."""
+    after = int(request.query_params.get("after", -1))
+    limit = int(request.query_params.get("limit", MAX_ROWS))
+    if not 1 <= limit <= MAX_ROWS:
+        raise ValueError(f"limit: expected 1 to {MAX_ROWS}, got {limit}")
+    rest = sorted(
+        (order for order in sandbox.taobao.orders.values() if order.life.number > after),
+        key=lambda order: order.life.number,
+    )
+    taken = Counter[str]()
+    for row in sandbox.ledgers.payments:
+        taken[row.order_id] += row.amount_fen
+    page = [taobao_truth.tell_truth(order, taken[order.order_id]) for order in rest[:limit]]
+    return _json({"orders": page, "next": page[-1].number if len(rest) > limit else None})
+
+
 async def _ledger(sandbox: Sandbox, request: Request) -> Response:
     """Payments in the order in which they were taken; `after` counts rows already seen."""
     after = int(request.query_params.get("after", 0))
@@ -135,6 +157,9 @@ async def _one_order(sandbox: Sandbox, request: Request) -> Response:
 
 async def _more_orders(sandbox: Sandbox, request: Request) -> Response:
     more = msgspec.json.decode(await read_body(request), type=MoreOrders)
+    if more.platform == "taobao":
+        sandbox.taobao.add_orders(more.count)
+        return _json({"taobao_planned": sandbox.taobao.planned})
     size = None if more.lines is None else Size(more.lines, more.parcels)
     sandbox.world.add_orders(more.count, size)
     return _json({"orders_planned": sandbox.world.planned})

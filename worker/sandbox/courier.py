@@ -13,7 +13,7 @@ from worker.sandbox.messages import Notice
 from worker.sandbox.order import Order
 from worker.sandbox.signing import callback_headers
 
-PLATFORM_1688 = 1
+PREFIXES = {0: "TAOBAO_", 1: "1688_"}
 ANSWERED = 200
 
 encoder = msgspec.json.Encoder(decimal_format="number")
@@ -35,14 +35,15 @@ class Push:
     """Names the message among all of its sandbox; all copies carry the same."""
     member_id: str = ""
     """The buyer whom it is about."""
+    platform: int = 1
 
     def rendered(self) -> bytes:
         """The whole POST body of PandaPon."""
         return encoder.encode(
             {
-                "messageType": self.topic if self.plan.bare_type else f"1688_{self.topic}",
+                "messageType": self.topic if self.plan.bare_type else PREFIXES[self.platform] + self.topic,
                 "messageBody": self.body.decode() if self.plan.body_as_text else msgspec.Raw(self.body),
-                "messagePlatform": PLATFORM_1688,
+                "messagePlatform": self.platform,
                 "timestamp": str(self.stamped_ms),
             }
         )

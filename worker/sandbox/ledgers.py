@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-How = Literal["agreement", "page"]
+How = Literal["agreement", "page", "voucher"]
 Platform = Literal["1688", "taobao"]
 
 

@@ -7,7 +7,7 @@ topics of the same names, which is an inference.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from worker.sandbox.order import Order, Parcel, Refund
 from worker.sandbox.timetext import plain
@@ -32,13 +32,63 @@ CONFIRM_WORD = "confirm_goods_and_has_subsidy"
 """Documented upstream: the confirm topic carries a status that the order itself never has."""
 
 
+class Tellable(Protocol):
+    """One thing to tell of an order of any platform; the body is frozen as it was when it happened."""
+
+    @property
+    def topic(self) -> str:
+        """The message's type without the platform's prefix."""
+        ...
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What is told."""
+        ...
+
+    @property
+    def platform(self) -> int:
+        """0 Taobao, 1 1688 (documented)."""
+        ...
+
+    @property
+    def subject_id(self) -> str:
+        """The order's id."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """Names the dice of this order's messages."""
+        ...
+
+    @property
+    def member_id(self) -> str:
+        """The buyer."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to tell; the body is frozen as it was when it happened."""
+    """One thing to tell of an order on 1688."""
 
     order: Order
     topic: str
     body: dict[str, Any]
+    platform: int = 1
+
+    @property
+    def subject_id(self) -> str:
+        """The order's id."""
+        return self.order.order_id
+
+    @property
+    def number(self) -> int:
+        """The order's."""
+        return self.order.life.number
+
+    @property
+    def member_id(self) -> str:
+        """The buyer."""
+        return self.order.life.buyer.member_id
 
 
 def status_notice(order: Order, topic: str, now_ms: int, status: str | None = None) -> Notice:

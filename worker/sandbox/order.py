@@ -5,7 +5,7 @@ Money is fen. Every change bumps `modified_ms`. Words are upstream's own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from worker.sandbox.goods import NO_WAYBILL, Goods
 from worker.sandbox.script import ChangePrice, Life, ReplaceWaybill, Ship
@@ -149,6 +149,16 @@ class Order:
     def payable(self) -> bool:
         """A payment would be taken, also a second one while the first settles."""
         return self.status == WAIT_PAY
+
+    def copy(self) -> Order:
+        """The order as it is now, for reads that lag behind."""
+        return replace(
+            self,
+            lines=[replace(line) for line in self.lines],
+            parcels=[replace(parcel) for parcel in self.parcels],
+            refunds=[replace(refund) for refund in self.refunds],
+            shipments=list(self.shipments),
+        )
 
     def reprice(self, change: ChangePrice, now_ms: int) -> None:
         """The seller's new figures replace the old ones."""

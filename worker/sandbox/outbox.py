@@ -14,7 +14,7 @@ from worker.sandbox.agenda import Agenda, NowMs
 from worker.sandbox.config import SandboxConfig
 from worker.sandbox.courier import Courier, Push, encoder
 from worker.sandbox.faults import plan_callback
-from worker.sandbox.messages import Notice
+from worker.sandbox.messages import Notice, Tellable
 from worker.sandbox.order import Order
 
 MESSAGES_PER_ORDER = 1_000
@@ -68,10 +68,10 @@ class Outbox:
         for message in self.courier.stepped(order, self._now_ms()):
             self.post(message)
 
-    def post(self, notice: Notice) -> None:
+    def post(self, notice: Tellable) -> None:
         """Draw one message's fate and enter its copies in the agenda."""
         self.tally.made += 1
-        number = notice.order.life.number
+        number = notice.number
         self._messages_of[number] += 1
         plan = plan_callback(
             self._config.seed,
@@ -84,15 +84,16 @@ class Outbox:
         if self.url is None:
             self.tally.unaddressed += 1
             return
-        body = encoder.encode(_with_id(notice.body, notice.order.order_id, as_text=plan.id_as_text))
+        body = encoder.encode(_with_id(notice.body, notice.subject_id, as_text=plan.id_as_text))
         push = Push(
-            notice.order.order_id,
+            notice.subject_id,
             notice.topic,
             body,
             plan,
             self._now_ms(),
             serial=number * MESSAGES_PER_ORDER + self._messages_of[number],
-            member_id=notice.order.life.buyer.member_id,
+            member_id=notice.member_id,
+            platform=notice.platform,
         )
         if not plan.copies_ms:
             self.tally.lost += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import msgspec
 
@@ -14,8 +14,12 @@ from worker.sandbox.aop.platform import OpenPlatform
 from worker.sandbox.config import SandboxConfig
 from worker.sandbox.courier import Courier, PandaPonCourier
 from worker.sandbox.faults import CallFaults
+from worker.sandbox.goods import Goods
 from worker.sandbox.ledgers import Ledgers, Refusal
+from worker.sandbox.order import Shipment
 from worker.sandbox.outbox import Outbox
+from worker.sandbox.shelf import Shelf
+from worker.sandbox.taobao.world import TaobaoWorld
 from worker.sandbox.traffic import Traffic
 from worker.sandbox.warehouse import Warehouse
 from worker.sandbox.world import World
@@ -30,6 +34,8 @@ class Stats(msgspec.Struct, frozen=True):
     orders: int
     orders_planned: int
     orders_by_status: dict[str, int]
+    taobao_orders: int
+    taobao_by_status: dict[str, int]
     pending_events: int
     callbacks_made: int
     callbacks_unaddressed: int
@@ -69,6 +75,8 @@ class Sandbox:
         self.world = World(config, self.agenda, now_ms, self.outbox.tell, self.ledgers)
         self.world.after_step = self.outbox.stepped
         self.warehouse = Warehouse(config, self.ledgers, now_ms)
+        self.taobao = TaobaoWorld(config, self.agenda, now_ms, self.outbox.post, self.ledgers)
+        self.shelf = Shelf(config.seed, self._ordered_goods)
         self.faults = CallFaults(config.seed, config.level)
         self.traffic = Traffic(now_ms, config.rate_per_s, config.burst)
         self.started = False
@@ -89,6 +97,7 @@ class Sandbox:
         if not self.started:
             self.started = True
             self.world.add_orders(self.config.orders)
+            self.taobao.add_orders(self.config.taobao_orders)
 
     def refuse(self, operation: str, order_id: str, reason: str) -> None:
         """Write down that an effect was asked for and refused."""
@@ -97,7 +106,25 @@ class Sandbox:
     def is_paid(self, order_id: str) -> bool | None:
         """Tell whether an order of any platform is shown as paid; None if there is no such order."""
         order = self.world.orders.get(order_id)
-        return None if order is None else order.paid
+        if order is not None:
+            return order.paid
+        purchase = self.taobao.find(order_id)
+        return None if purchase is None else purchase.paid_ms is not None
+
+    def show_shipment(self, order_id: str, shipment: Shipment) -> None:
+        """Let the order, if there is one, show what was booked for it."""
+        if (order := self.world.orders.get(order_id)) is not None:
+            order.book(shipment)
+            self.world.history.keep(order)
+        elif (purchase := self.taobao.find(order_id)) is not None:
+            purchase.book(shipment)
+            self.taobao.history.keep(purchase)
+
+    def _ordered_goods(self) -> Iterator[Goods]:
+        for order in self.world.orders.values():
+            yield from order.life.goods
+        for purchase in self.taobao.orders.values():
+            yield from purchase.life.goods
 
     def stats(self) -> Stats:
         """Figures of this moment."""
@@ -109,6 +136,8 @@ class Sandbox:
             orders=len(self.world.orders),
             orders_planned=self.world.planned,
             orders_by_status=dict(Counter(order.status for order in self.world.orders.values())),
+            taobao_orders=len(self.taobao.orders),
+            taobao_by_status=dict(Counter(order.status for order in self.taobao.orders.values())),
             pending_events=pending,
             callbacks_made=tally.made,
             callbacks_unaddressed=tally.unaddressed,

@@ -61,10 +61,7 @@ def book(sandbox: Sandbox, call: Parameters) -> dict[str, Any]:
     except Refused as refusal:
         sandbox.refuse(BOOK, order_id, str(refusal.code))
         raise
-    order = sandbox.world.orders.get(order_id)
-    if order is not None:
-        order.book(Shipment(booked.number, SERVICES[booked.service_id].company, booked.at))
-        sandbox.world.history.keep(order)
+    sandbox.show_shipment(order_id, Shipment(booked.number, SERVICES[booked.service_id].company, booked.at))
     return {"renderId": booked.render_id, "logisticNumer": booked.number, "tmallOrderId": order_id or None}
 
 
