@@ -18,7 +18,7 @@ def breaker(now: list[float]) -> Breaker:
 def fail(breaker: Breaker, times: int) -> None:
     for _ in range(times):
         breaker.before_call()
-        breaker.failed()
+        breaker.failed(None)
 
 
 def test_a_success_in_between_keeps_it_closed(breaker: Breaker) -> None:
@@ -55,7 +55,7 @@ def test_each_failed_trial_doubles_the_pause_up_to_the_longest(breaker: Breaker,
 def test_calls_that_were_under_way_do_not_lengthen_the_pause(breaker: Breaker, now: list[float]) -> None:
     fail(breaker, 3)
     for _ in range(20):
-        breaker.failed()
+        breaker.failed(None)
     now[0] += 5.0
     breaker.before_call()
 
@@ -66,3 +66,35 @@ def test_a_trial_that_never_ends_does_not_lock_the_circuit(breaker: Breaker, now
     breaker.before_call()  # and is cancelled
     now[0] += 5.0
     breaker.before_call()
+
+
+def test_one_order_that_alone_fails_shuts_nobody_out(breaker: Breaker) -> None:
+    for _ in range(100):
+        breaker.before_call()
+        breaker.failed("3300000000000000001")
+        breaker.failed("3300000000000000002")
+    assert not breaker.is_open
+
+
+def test_failures_of_enough_different_things_open_it(breaker: Breaker) -> None:
+    for subject in ("1", "2", "1"):
+        breaker.failed(subject)
+    assert not breaker.is_open
+    breaker.failed("1688.order.list")
+    with pytest.raises(CircuitOpenError):
+        breaker.before_call()
+
+
+def test_a_success_forgets_what_failed_before_it(breaker: Breaker) -> None:
+    breaker.failed("1")
+    breaker.failed(None)
+    breaker.succeeded()
+    for subject in ("2", "3", "2", "3"):
+        breaker.failed(subject)
+    assert not breaker.is_open
+
+
+def test_a_host_that_cannot_be_reached_is_away_whatever_was_asked_for(breaker: Breaker) -> None:
+    for subject in ("1", "1", None):
+        breaker.failed(subject)
+    assert breaker.is_open

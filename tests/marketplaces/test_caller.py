@@ -202,8 +202,9 @@ async def test_an_open_circuit_lets_nothing_out(make: Make, scripted: Scripted) 
     breaker = Breaker(lambda: now[0], threshold=READ_ATTEMPTS, first_pause_s=5.0)
     caller = make(breaker=breaker)
     scripted.says(Answer(502))
-    with pytest.raises(RetryableError):
-        await caller.read("1688.order.detail", DETAIL)
+    for order_id in ("1", "2", "3"):
+        with pytest.raises(RetryableError):
+            await caller.read("1688.order.detail", DETAIL | {"orderId": order_id})
     scripted.asked.clear()
     with pytest.raises(CircuitOpenError):
         await caller.read("1688.order.detail", DETAIL)
@@ -214,6 +215,16 @@ async def test_an_open_circuit_lets_nothing_out(make: Make, scripted: Scripted) 
     scripted.says(envelope({}))
     await caller.read("1688.order.detail", DETAIL)
     assert not breaker.is_open
+
+
+async def test_one_order_that_alone_fails_keeps_no_other_from_being_read(make: Make, scripted: Scripted) -> None:
+    caller = make(breaker=Breaker(lambda: 0.0, threshold=READ_ATTEMPTS))
+    scripted.says(Answer(502))
+    for _ in range(5):
+        with pytest.raises(RetryableError):
+            await caller.read("1688.order.detail", DETAIL)
+    scripted.says(envelope({}))
+    await caller.read("1688.order.detail", DETAIL | {"orderId": "2"})
 
 
 async def test_a_cancelled_call_ends_as_cancelled(make: Make, scripted: Scripted) -> None:

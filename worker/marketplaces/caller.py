@@ -173,8 +173,11 @@ class Caller:
         except ThrottledError:
             await self._limiter.throttled()
             raise
-        except (RetryableError, NotSentError):
-            self._breaker.failed()
+        except NotSentError:
+            self._breaker.failed(None)
+            raise
+        except RetryableError:
+            self._breaker.failed(_subject(operation, question))
             raise
         except MarketplaceError:
             self._breaker.succeeded()  # it answered
@@ -214,3 +217,9 @@ class Caller:
         if operation.form is not Form.PATH:
             return path
         return _PLACEHOLDER.sub(lambda found: quote(str(question[found[1]]), safe=""), path)
+
+
+def _subject(operation: Operation, question: Mapping[str, Any]) -> str:
+    """Return what a call is about: the order or refund that it names, else the operation itself."""
+    ids = (field.path for field in operation.request if field.kind in (Kind.ID_TEXT, Kind.ID_NUMBER))
+    return next((str(question[name]) for name in ids if question.get(name) is not None), operation.name)
