@@ -29,6 +29,7 @@ class AlertKind(StrEnum):
     CONSUMPTION_STOPPED = "consumption_stopped"
     DRIFT = "drift"
     SUBSTITUTES_FOUND = "substitutes_found"
+    POLL_FAILING = "poll_failing"
 
 
 class Severity(StrEnum):
@@ -134,3 +135,19 @@ def correction_alert(key: OrderKey, before: str, after: str) -> Alert:
         key,
         {"before": before, "after": after},
     )
+
+
+def poll_failing_alert(account: str, stream: str, reason: str, since: int) -> Alert:
+    """Return the alert for a stream that cannot be polled; `since`: when it failed first, in ms."""
+    return Alert(
+        poll_failing_cause(account, stream),
+        AlertKind.POLL_FAILING,
+        Severity.CRITICAL,
+        f"Account {account}: the stream {stream} cannot be polled: {reason[:200]}",
+        details={"account": account, "stream": stream, "reason": reason, "failing_since_ms": since},
+    )
+
+
+def poll_failing_cause(account: str, stream: str) -> str:
+    """Return the cause under which a stream that cannot be polled is alerted."""
+    return f"{AlertKind.POLL_FAILING}:{account}:{stream}"

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from worker.broker.durable import DurablePublisher
 from worker.domain.clock import SECOND, Clock
 from worker.intake.metrics import POLL_PROGRESS, POLLED_ROWS
+from worker.intake.poll_watch import PollWatch
 from worker.intake.polling import keep_polling, only_poller, publish
 from worker.marketplaces.port import Marketplace, Stream
 
@@ -46,7 +47,8 @@ class MessagePoller:
 
     async def run(self, progress: Callable[[], None] = lambda: None) -> None:
         """Poll until cancelled."""
-        await keep_polling(self, progress, sleep=self._sleep, jitter=self._jitter)
+        watch = PollWatch(self.account, self.stream, self._engine, self._clock)
+        await keep_polling(self, progress, watch, sleep=self._sleep, jitter=self._jitter)
 
     async def poll_once(self) -> int | None:
         """Take what is there; return the number of messages, None if another process does."""

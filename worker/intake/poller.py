@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from worker.broker.durable import DurablePublisher
 from worker.domain.clock import MINUTE, SECOND, Clock, Millis, from_datetime, to_datetime
 from worker.intake.metrics import BACKFILL_LEFT, POLL_PROGRESS, POLLED_PAGES, POLLED_ROWS
+from worker.intake.poll_watch import PollWatch
 from worker.intake.polling import keep_polling, only_poller, publish
 from worker.marketplaces.port import ListPage, Marketplace, Stream, UnreadableError
 from worker.storage import cursor_store
@@ -77,7 +78,8 @@ class StreamPoller:
     async def run(self, progress: Callable[[], None] = lambda: None) -> None:
         """Poll until cancelled. Each page is progress: a full window takes longer than a loop may stand still."""
         self._progress = progress
-        await keep_polling(self, progress, sleep=self._sleep, jitter=self._jitter)
+        watch = PollWatch(self.account, self.stream, self._engine, self._clock)
+        await keep_polling(self, progress, watch, sleep=self._sleep, jitter=self._jitter)
 
     async def poll_once(self) -> int | None:
         """Read what is new, and one slice of the past; return the number of rows, None if another process polls."""

@@ -17,6 +17,7 @@ from worker.broker.envelope import Unrecognised, fact_event, unrecognised_event
 from worker.domain.clock import Millis
 from worker.domain.facts import Fact
 from worker.intake.metrics import POLL_FAILURES
+from worker.intake.poll_watch import PollWatch
 from worker.marketplaces.port import MarketplaceError, Stream, ThrottledError
 from worker.storage import cursor_store
 
@@ -51,6 +52,7 @@ class Poller(Protocol):
 async def keep_polling(
     poller: Poller,
     progress: Callable[[], None],
+    watch: PollWatch,
     *,
     sleep: Callable[[float], Awaitable[None]],
     jitter: random.Random,
@@ -59,14 +61,15 @@ async def keep_polling(
     factor = 1.0
     while True:
         try:
-            await poller.poll_once()
+            if await poller.poll_once() is not None:
+                await watch.succeeded()
             factor = 1.0
         except ThrottledError as error:
             factor = THROTTLED_FACTOR
-            _failed(poller, error)
+            await _failed(poller, watch, error)
         except (MarketplaceError, NotDurableError, OSError) as error:
             factor = min(FAILURE_FACTOR_MAX, factor * 2)
-            _failed(poller, error)
+            await _failed(poller, watch, error)
         progress()
         pause = min(BACKFILL_PAUSE_S, poller.interval_s) if poller.is_behind and factor == 1.0 else poller.interval_s
         await sleep(pause * factor * jitter.uniform(0.9, 1.1))
@@ -105,7 +108,7 @@ async def publish(
                 raise end
 
 
-def _failed(poller: Poller, error: Exception) -> None:
+async def _failed(poller: Poller, watch: PollWatch, error: Exception) -> None:
     POLL_FAILURES.labels(poller.account, poller.stream, type(error).__name__).inc()
     _log.warning(
         "poll failed",
@@ -114,3 +117,4 @@ def _failed(poller: Poller, error: Exception) -> None:
         error=type(error).__name__,
         reason=str(error)[:300],
     )
+    await watch.failed(error)
