@@ -15,6 +15,7 @@ from tools.report import ROOT, finish
 from worker.operations.access import Access
 from worker.operations.api import create_api
 from worker.operations.health import Health
+from worker.operators import Operators
 from worker.storage.engine import create_engine
 
 DOCUMENT = ROOT / "docs" / "openapi.json"
@@ -27,7 +28,7 @@ def rendered() -> str:
     """Return the document as it should be; of the version in pyproject.toml, whatever is installed."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     engine = create_engine(_NOWHERE, application="openapi")
-    api = create_api(engine, access=Access(None), health=Health(time.monotonic), version=version)
+    api = create_api(engine, access=Access(Operators()), health=Health(time.monotonic), version=version)
     return json.dumps(api.openapi(), indent=2, ensure_ascii=False) + "\n"
 
 

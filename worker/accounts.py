@@ -239,14 +239,16 @@ class Account(BaseModel):
     def resolve_secrets(self, environment: Mapping[str, str]) -> Iterator[str]:
         """Read the secrets; yield a line per secret that is missing or unusable."""
         try:
-            self._access_secret = _secret("access_secret", self.access_secret_env, self.access_secret_file, environment)
+            self._access_secret = read_secret(
+                "access_secret", self.access_secret_env, self.access_secret_file, environment
+            )
         except ValueError as error:
             yield str(error)
         if self.dialect == "alibaba1688":
             yield from self._resolve_tokens(environment)
         if self.callback_auth == "token":
             try:
-                token = _secret("callback_token", self.callback_token_env, self.callback_token_file, environment)
+                token = read_secret("callback_token", self.callback_token_env, self.callback_token_file, environment)
                 if not _TOKEN.fullmatch(token):
                     raise ValueError(  # noqa: TRY301 - one way out for all mistakes
                         "callback_token: the token is too short, or some of it cannot stand in a URL; expected at "
@@ -258,13 +260,15 @@ class Account(BaseModel):
 
     def _resolve_tokens(self, environment: Mapping[str, str]) -> Iterator[str]:
         try:
-            self._access_token = _secret("access_token", self.access_token_env, self.access_token_file, environment)
+            self._access_token = read_secret("access_token", self.access_token_env, self.access_token_file, environment)
         except ValueError as error:
             yield str(error)
         if self.refresh_token_env is None and self.refresh_token_file is None:
             return
         try:
-            self._refresh_token = _secret("refresh_token", self.refresh_token_env, self.refresh_token_file, environment)
+            self._refresh_token = read_secret(
+                "refresh_token", self.refresh_token_env, self.refresh_token_file, environment
+            )
         except ValueError as error:
             yield str(error)
 
@@ -327,7 +331,8 @@ def explain(error: ValidationError) -> Iterator[str]:
         yield f"{where}: {text}"
 
 
-def _secret(name: str, variable: str | None, file: Path | None, environment: Mapping[str, str]) -> str:
+def read_secret(name: str, variable: str | None, file: Path | None, environment: Mapping[str, str]) -> str:
+    """Return what `variable` or `file` holds, without white space around. Raises ValueError if there is nothing."""
     if (variable is None) == (file is None):
         raise ValueError(f"{name}: expected exactly one of {name}_env and {name}_file")
     if variable is not None:

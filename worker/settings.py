@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from worker.accounts import Account, ConfigurationError, explain, load_accounts
 from worker.broker.envelope import MAX_KEPT_BYTES
+from worker.operators import Operators, load_operators
 
 PREFIX = "ORDERSYNC_"
 SECRETS_DIR = Path("/run/secrets")
@@ -81,6 +82,7 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_database)]
     kafka_bootstrap_servers: Annotated[str, AfterValidator(_servers)]
     accounts_file: Path
+    operators_file: Path | None = None
     topic_prefix: Annotated[str, AfterValidator(_prefix)] = ""
     topic_partitions: Annotated[int, Field(ge=1, le=256)] = 6
     topic_replication: Annotated[int, Field(ge=1, le=7)] = 1
@@ -150,6 +152,12 @@ def load_configuration(**overrides: Any) -> tuple[Settings, tuple[Account, ...]]
             [f"{PREFIX}RECORD_DIRECTORY: is not set; expected a directory, since {names} has record_exchanges = true"]
         )
     return settings, accounts
+
+
+def operators_of(settings: Settings) -> Operators:
+    """Return everybody who has a token. Raises ConfigurationError with one line per mistake of the operators file."""
+    people = () if settings.operators_file is None else load_operators(settings.operators_file, _environment())
+    return Operators(people, api_token=settings.api_token.get_secret_value() if settings.api_token else None)
 
 
 def _account_mistakes(overrides: dict[str, Any]) -> list[str]:

@@ -146,7 +146,7 @@ def test_one_mistake_is_one_line_that_names_the_variable(given: SetUp, key: str,
 
 
 def test_every_setting_with_a_limit_is_in_the_table() -> None:
-    free = {"accounts_file", "http_host", "api_token", "consumer_instance", "record_directory"}
+    free = {"accounts_file", "operators_file", "http_host", "api_token", "consumer_instance", "record_directory"}
     assert {key.lower() for key, _, _ in ONE_MISTAKE} | free == set(Settings.model_fields)
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.intake.stage import ACCESS_KEY, DOORS, NOW, SECRET, TOKEN
-from worker.intake.doors import Door, DoorKind, Refusal, is_loopback
+from worker.intake.doors import Door, DoorKind, Refusal
+from worker.loopback import is_loopback
 from worker.marketplaces.pandapon.signing import TIMESTAMP_WINDOW_MS, signature
 
 NONCE = "n" * 32

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worker.operations.access import Access
 from worker.operations.api import create_api
 from worker.operations.health import Health
+from worker.operators import Operators
 from worker.storage.engine import create_engine, transaction
 from worker.storage.tables import orders
 
@@ -38,7 +39,9 @@ async def served(
         statement_timeout_ms=statement_timeout_ms,
         lock_timeout_ms=lock_timeout_ms,
     )
-    app = create_api(engine, access=Access(token), health=health or Health(lambda: 0.0), version="1.2.3")
+    app = create_api(
+        engine, access=Access(Operators(api_token=token)), health=health or Health(lambda: 0.0), version="1.2.3"
+    )
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False, client=(peer, 50_000))
     try:
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:

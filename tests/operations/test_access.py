@@ -2,14 +2,18 @@
 
 import pytest
 
+from tests.config.people import person
+from worker.domain.operators import Actor, Role
 from worker.operations.access import Access, Denied
+from worker.operators import Operators
 
 TOKEN = "correct-horse"
 LOCAL_HOST = (b"host", b"127.0.0.1:8080")
 
 
 def check(token: str | None, peer: str | None, *headers: tuple[bytes, bytes]) -> Denied | None:
-    return Access(token).check(peer, headers)
+    found = Access(Operators(api_token=token)).admit(peer, headers)
+    return found if isinstance(found, Denied) else None
 
 
 def status(denied: Denied | None) -> int:
@@ -85,8 +89,38 @@ def test_this_machine_may_be_called_by_its_own_names(host: bytes) -> None:
 @pytest.mark.parametrize("token", ["", " ", "\n"])
 def test_an_empty_token_is_a_mistake_and_no_open_door(token: str) -> None:
     with pytest.raises(ValueError, match="empty API token"):
-        Access(token)
+        Operators(api_token=token)
 
 
 def test_a_token_file_may_end_with_a_line_break() -> None:
     assert check("correct-horse\n", "10.0.0.1", (b"authorization", b"Bearer correct-horse")) is None
+
+
+ANN = person("ann", "approver", "anns-own-token")
+BEARER = (b"authorization", b"Bearer anns-own-token")
+
+
+def test_an_operator_is_known_by_name_and_roles_from_anywhere() -> None:
+    for api_token in (TOKEN, None):
+        found = Access(Operators([ANN], api_token=api_token)).admit("203.0.113.9", [BEARER])
+        assert found == Actor("ann", frozenset({Role.APPROVER, Role.VIEWER}))
+
+
+def test_the_api_token_reads_and_decides_nothing() -> None:
+    found = Access(Operators([ANN], api_token=TOKEN)).admit(
+        "203.0.113.9", [(b"authorization", b"Bearer correct-horse")]
+    )
+    assert found == Actor("api-token", frozenset({Role.VIEWER}))
+
+
+def test_this_machine_reads_without_a_token_only_where_no_api_token_is_set() -> None:
+    found = Access(Operators([ANN])).admit("127.0.0.1", [LOCAL_HOST])
+    assert found == Actor("this-machine", frozenset({Role.VIEWER}))
+    assert isinstance(Access(Operators([ANN], api_token=TOKEN)).admit("127.0.0.1", [LOCAL_HOST]), Denied)
+    assert isinstance(Access(Operators([ANN])).admit("203.0.113.9", [LOCAL_HOST]), Denied)
+
+
+def test_a_wrong_token_is_not_served_as_this_machine() -> None:
+    denied = Access(Operators([ANN])).admit("127.0.0.1", [LOCAL_HOST, (b"authorization", b"Bearer guess")])
+    assert isinstance(denied, Denied)
+    assert denied.status == 401

@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from worker.accounts import ConfigurationError
 from worker.cli.loop import run_until_signalled
 from worker.composition import ALL_ROLES, Role, Worker
-from worker.intake.doors import is_loopback
 from worker.logs import configure_logging
-from worker.settings import load_configuration
+from worker.loopback import is_loopback
+from worker.settings import load_configuration, operators_of
 from worker.storage.schema import SchemaMismatchError
 from worker.supervision import settle_memory
 
@@ -23,6 +23,7 @@ _EXIT_CONFIGURATION = 2
 def serve(role_names: Sequence[str] | None) -> int:
     """Run the worker until it is signalled; return the exit status."""
     settings, accounts = load_configuration()
+    operators = operators_of(settings)
     configure_logging(settings.log_level)
     if not is_loopback(settings.http_host) and any(account.callback_auth == "none" for account in accounts):
         raise ConfigurationError(
@@ -31,7 +32,7 @@ def serve(role_names: Sequence[str] | None) -> int:
     roles = tuple(Role(name) for name in role_names) if role_names else ALL_ROLES
 
     async def main(stop: asyncio.Event) -> int:
-        worker = Worker(settings, accounts, roles)
+        worker = Worker(settings, accounts, roles, operators=operators)
         try:
             await worker.start()
             settle_memory()

@@ -38,9 +38,10 @@ from worker.operations.access import Access
 from worker.operations.api import create_api
 from worker.operations.health import Health, Loop
 from worker.operations.notifier import Notifier, apprise_teller
+from worker.operators import Operators
 from worker.outbound.relay import Relay
 from worker.reconcile.reconciler import Reconciler
-from worker.settings import Settings
+from worker.settings import Settings, operators_of
 from worker.storage.read_store import answers
 from worker.storage.schema import require_schema
 from worker.supervision import keep_running
@@ -79,6 +80,7 @@ class Worker:
         clock: Clock | None = None,
         jitter: random.Random | None = None,
         outside: Outside | None = None,
+        operators: Operators | None = None,
     ) -> None:
         self._outside = outside = outside or Outside(settings, clock=clock, jitter=jitter)
         self.settings = settings
@@ -111,6 +113,7 @@ class Worker:
         self._policies = {
             account.name: account.policy.to_policy(self.marketplaces[account.name].platforms) for account in accounts
         }
+        self._operators = operators or operators_of(settings)
         self._tasks: list[asyncio.Task[None]] = []
         self._executors: list[Executor] = []
         self._consumer: Consumer | None = None
@@ -292,9 +295,8 @@ class Worker:
         )
 
     def _app(self) -> AsgiApp:
-        token = self.settings.api_token.get_secret_value() if self.settings.api_token else None
         self.health.check("database", lambda: answers(self._api_engine))
-        api = create_api(self._api_engine, access=Access(token), health=self.health, version=version())
+        api = create_api(self._api_engine, access=Access(self._operators), health=self.health, version=version())
         callbacks = self._callbacks() if Role.INTAKE in self.roles else None
         return front(callbacks, api)
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from worker.catalogue.operation import Dialect
 from worker.domain.clock import Millis
+from worker.loopback import is_loopback, peer_address
 from worker.marketplaces.alibaba1688.callbacks import verify as push_is_signed
 from worker.marketplaces.pandapon.signing import TIMESTAMP_WINDOW_MS, signature_matches
 from worker.marketplaces.values import instant
@@ -101,23 +102,8 @@ class Door:
         return None if fresh and known and matches else Refusal.BAD_SIGNATURE
 
     def _is_known_network(self, client_host: str | None) -> bool:
-        address = _address(client_host)
+        address = peer_address(client_host)
         return address is not None and any(address in network for network in self._networks)
-
-
-def is_loopback(client_host: str | None) -> bool:
-    """Tell whether a peer is this machine itself."""
-    address = _address(client_host)
-    return address is not None and address.is_loopback
-
-
-def _address(client_host: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return a peer's address; an IPv4 peer of an IPv6 socket (`::ffff:10.0.0.1`) is an IPv4 peer."""
-    try:
-        address = ipaddress.ip_address(client_host or "")
-    except ValueError:
-        return None
-    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
 
 
 def _header(headers: Mapping[bytes, bytes], name: bytes) -> str:

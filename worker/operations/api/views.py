@@ -54,11 +54,14 @@ def _line(row: RowMapping, currency: str) -> models.Line:
 def _follow_up(row: RowMapping, attempts: Sequence[RowMapping], currency: str) -> models.FollowUp:
     made = [attempt for attempt in attempts if attempt["follow_up_id"] == row["id"]]
     return models.FollowUp(
-        **{**row, "id": str(row["id"])},
+        **{**row, "id": str(row["id"]), "attempts": [_attempt(attempt, currency) for attempt in made]},
         amount=_money(row["amount_minor"], currency),
         attempts_in_all=made[0]["in_all"] if made else 0,
-        attempts=[models.Attempt(**attempt, amount=_money(attempt["amount_minor"], currency)) for attempt in made],
     )
+
+
+def _attempt(row: RowMapping, currency: str) -> models.Attempt:
+    return models.Attempt(**row, amount=_money(row["amount_minor"], currency))
 
 
 def _fact(row: RowMapping) -> models.Fact:
