@@ -137,6 +137,9 @@ REQUESTS: Final[dict[tuple[Dialect, str], tuple[Field, ...]]] = {
     (_A, "1688.order.create"): fields(
         "flow*:text outOrderId:id_text tradeType:text dropshipping:text", *_ADDRESS, *_CARGO
     ),
+    (_A, "1688.order.fast_create"): fields(
+        "flow*:text outOrderId:id_text tradeType:text message:text", *_ADDRESS, *_CARGO
+    ),
     (_A, "1688.order.list"): fields(
         "page:integer pageSize:integer modifyStartTime:time modifyEndTime:time isHis:boolean orderStatus:text",
         "outOrderId:id_text",
@@ -157,6 +160,17 @@ REQUESTS: Final[dict[tuple[Dialect, str], tuple[Field, ...]]] = {
     (_A, "1688.refund.detail"): fields("refundId*:id_text needTimeOutInfo:boolean needOrderRefundOperation:boolean"),
     (_A, "1688.refund.operations"): fields("refundId*:id_text pageNo*:integer pageSize*:integer"),
     (_A, "1688.refund.cancel"): fields("refundId*:id_text"),
+    (_A, "1688.refund.reasons"): fields("orderId*:id_number orderEntryIds*:json_text goodsStatus*:text"),
+    (_A, "1688.refund.max_fee"): fields("input*:json_text"),
+    (_A, "1688.refund.upload_voucher"): fields("imageData*:base64"),
+    (_A, "1688.refund.create"): fields(
+        "orderId*:id_number orderEntryIds*:json_text disputeRequest*:text applyPayment*:fen applyCarriage*:fen",
+        "applyReasonId*:id_number description*:text goodsStatus*:text vouchers:json_text",
+        "orderEntryCountList:json_text",
+    ),
+    (_A, "1688.refund.return_goods"): fields(
+        "refundId*:id_text logisticsCompanyNo*:text freightBill*:text description:text vouchers:json_text"
+    ),
     (_A, "messages.failed.list"): fields(
         "createStartTime:time createEndTime:time page:integer pageSize:integer type:text"
     ),
@@ -164,6 +178,11 @@ REQUESTS: Final[dict[tuple[Dialect, str], tuple[Field, ...]]] = {
     (_A, "messages.failed.confirm"): fields("msgIdList*:json_text"),
     (_A, "1688.goods.image_upload"): fields("uploadImageParam*:json_text"),
     (_A, "1688.goods.image_search"): fields("offerQueryParam*:json_text"),
+    (_A, "1688.goods.image_search_direct"): fields("image*:base64 page:integer pageSize:integer"),
+    (_A, "1688.goods.keyword_search"): fields("offerQueryParam*:json_text"),
+    (_A, "1688.goods.shop_search"): fields("offerQueryParam*:json_text"),
+    (_A, "1688.goods.recommend"): fields("recommendOfferParam*:json_text"),
+    (_A, "1688.goods.detail"): fields("offerDetailParam*:json_text"),
 }
 """Parameters by operation."""
 

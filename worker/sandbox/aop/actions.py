@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from worker.sandbox.aop import authorisation, logistics, messages, orders, payments, refund_reads
+from worker.sandbox.aop import authorisation, goods, logistics, messages, orders, payments, preview, refund_reads
 from worker.sandbox.aop.gateway import Action
 
 ACTIONS: Mapping[str, Action] = {
@@ -14,4 +14,6 @@ ACTIONS: Mapping[str, Action] = {
     **payments.ACTIONS,
     **refund_reads.ACTIONS,
     **messages.ACTIONS,
+    **goods.ACTIONS,
+    **preview.ACTIONS,
 }
