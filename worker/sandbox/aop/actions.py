@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from worker.sandbox.aop import authorisation, goods, logistics, messages, orders, payments, preview, refund_reads
+from worker.sandbox.aop import (
+    authorisation,
+    buying,
+    goods,
+    logistics,
+    messages,
+    orders,
+    payments,
+    preview,
+    refund_reads,
+)
 from worker.sandbox.aop.gateway import Action
 
 ACTIONS: Mapping[str, Action] = {
@@ -16,4 +26,5 @@ ACTIONS: Mapping[str, Action] = {
     **messages.ACTIONS,
     **goods.ACTIONS,
     **preview.ACTIONS,
+    **buying.ACTIONS,
 }

@@ -41,7 +41,7 @@ class OpenPlatformCourier:
         """Sends what the courier has to tell of its own accord, later."""
         self.retries = config.aop.callback_tries - 1
         self.retry_after_s = config.aop.callback_retry_after_s
-        self._signed: set[tuple[str, int]] = set()
+        self._told: set[tuple[str, str, str]] = set()
 
     def messages(self, notice: Notice, now_ms: int) -> list[Notice]:
         """The news in the platform's words."""
@@ -49,22 +49,29 @@ class OpenPlatformCourier:
         if notice.topic == messages.PRICE_CHANGED:  # documented: no amounts in it
             return [status_notice(order, messages.PRICE_CHANGED, now_ms)]
         if notice.topic in _SHIPMENTS:
-            parcel = order.parcels[-1]
-            self._follow(order, parcel)
-            return [notice, *self._traces(order, parcel, "CONSIGN", now_ms)]
-        if notice.topic == messages.REFUND and _closed_a_line(order):  # documented: also sent then
+            return [notice, *self._consigned(order, now_ms)]
+        if notice.topic == messages.REFUND and _closed_a_line(notice):  # documented: also sent then
             return [notice, status_notice(order, messages.PRICE_CHANGED, now_ms)]
         return [notice]
 
     def stepped(self, order: Order, now_ms: int) -> list[Notice]:
         """The last trace message of each parcel that was signed for since the last look."""
-        fresh = [
-            (place, parcel)
-            for place, parcel in enumerate(order.parcels)
-            if parcel.signed and (order.order_id, place) not in self._signed
-        ]
-        self._signed.update((order.order_id, place) for place, _ in fresh)
-        return [notice for _, parcel in fresh for notice in self._traces(order, parcel, SIGN, now_ms)]
+        fresh = [parcel for parcel in order.parcels if parcel.signed and self._is_first(order, parcel, SIGN)]
+        return [notice for parcel in fresh for notice in self._traces(order, parcel, SIGN, now_ms)]
+
+    def _consigned(self, order: Order, now_ms: int) -> list[Notice]:
+        """The first trace message of each parcel that has just left; the others come as it travels."""
+        fresh = [parcel for parcel in order.parcels if self._is_first(order, parcel, "CONSIGN")]
+        for parcel in fresh:
+            self._follow(order, parcel)
+        return [notice for parcel in fresh for notice in self._traces(order, parcel, "CONSIGN", now_ms)]
+
+    def _is_first(self, order: Order, parcel: Parcel, word: str) -> bool:
+        """Documented: each node is told of once."""
+        node = (order.order_id, parcel.ship.logistics_code, word)
+        known = node in self._told
+        self._told.add(node)
+        return not known
 
     def acknowledged(self, status: int | None) -> bool:
         """Any 2xx."""
@@ -137,6 +144,7 @@ def envelope(push: Push) -> dict[str, Any]:
     }
 
 
-def _closed_a_line(order: Order) -> bool:
-    refund = order.refunds[-1]
+def _closed_a_line(notice: Notice) -> bool:
+    order = notice.order
+    refund = next(refund for refund in order.refunds if refund.refund_id == notice.body["refundId"])
     return refund.status == "refundsuccess" and order.status != CANCEL and order.lines[refund.line].status == CANCEL

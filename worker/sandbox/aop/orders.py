@@ -28,7 +28,7 @@ _SECTIONS = {
 
 
 def order_of(sandbox: Sandbox, order_id: str) -> Order:
-    """The order. Raises BusinessRefusal where there is none."""
+    """The order as it is, for what changes it. Raises BusinessRefusal where there is none."""
     order = sandbox.world.orders.get(order_id)
     if order is None:
         raise BusinessRefusal(NO_ORDER, f"order {order_id} does not exist")
@@ -44,7 +44,10 @@ def on_1688(form: Form) -> None:
 def detail(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     """`get.buyerView`: the whole TradeInfo, or the sections asked for."""
     on_1688(form)
-    info = sandbox.world.shown(order_of(sandbox, form.id("orderId")))
+    order = sandbox.world.history.seen(form.id("orderId"))
+    if order is None:
+        raise BusinessRefusal(NO_ORDER, "the order does not exist")
+    info = sandbox.world.shown(order)
     wanted = {word.strip() for word in form.text("includeFields").split(",") if word.strip()}
     left_out = [name for word, names in _SECTIONS.items() if wanted and word not in wanted for name in names]
     shown = {name: value for name, value in info.items() if name not in left_out}
@@ -60,7 +63,7 @@ def page(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     if number < 1 or not 1 <= size <= sandbox.config.aop.max_page_size:
         raise BusinessRefusal("400", f"page from 1, pageSize from 1 to {sandbox.config.aop.max_page_size}")
     tests = list(_filters(sandbox, form))
-    found = [order for order in sandbox.world.orders.values() if all(test(order) for test in tests)]
+    found = [order for order in sandbox.world.history.all_seen() if all(test(order) for test in tests)]
     found.sort(key=lambda order: (order.modified_ms, order.life.number), reverse=True)
     rows = [_row(sandbox, order, form) for order in found[(number - 1) * size : number * size]]
     return {"result": rows, "totalRecord": len(found), "errorCode": None, "errorMessage": None}

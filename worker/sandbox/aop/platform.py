@@ -43,5 +43,7 @@ class OpenPlatform:
         """What was answered to each opRequestId, where those count."""
         self.out_order_ids: dict[str, str] = {}
         """The buyer's own ids by order."""
+        self.creations: dict[str, list[str]] = {}
+        """The orders that were created under each of the buyer's own ids."""
         self.images: dict[str, bytes] = {}
         self.vouchers: dict[str, bytes] = {}

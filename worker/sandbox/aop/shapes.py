@@ -47,8 +47,8 @@ class Shape(msgspec.Struct, frozen=True):
             case Wrap.INNER:
                 return {"result": {"success": true, "code": "200", "message": "操作成功", "result": data}}
             case Wrap.MIXED:
-                inner = {**data, "success": true, "code": "200", "message": None}
-                return {"result": inner, "success": true, "code": "200", "message": None}
+                inner = {"success": true, "code": "200", "message": None} | data
+                return {"result": inner, "success": inner["success"], "code": "200", "message": None}
 
     def no(self, code: str, text: str) -> dict[str, Any]:
         """The answer of a refusal."""
