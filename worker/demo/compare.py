@@ -120,7 +120,7 @@ def _refund(row: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _true_refund(refund: Mapping[str, Any]) -> tuple[object, ...]:
-    return (refund["refund_id"], refund["status"].lower().replace("_", ""), [refund["line_id"]])
+    return (refund["refund_id"], refund["status"].lower().replace("_", ""), sorted(refund["line_ids"]))
 
 
 def _ms(at: Any) -> Millis | None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from worker.sandbox import messages
 from worker.sandbox.messages import Notice, refund_notice, status_notice
-from worker.sandbox.order import CANCEL, CONFIRMED, SHIPPED, Order, Refund
+from worker.sandbox.order import CANCEL, CONFIRMED, SHIPPED, Order
+from worker.sandbox.refund import CLOSED, Refund
 from worker.sandbox.script import (
     ApplyRefund,
     ChangePrice,
@@ -52,15 +53,20 @@ def close(order: Order, deed: Close, now_ms: int, said: str | None = None) -> No
     return status_notice(order, messages.CLOSED[deed.by], now_ms)
 
 
-def settle_refund(order: Order, refund: Refund, now_ms: int, *, granted: bool) -> list[Notice]:
-    """The seller pays back, or the buyer withdraws."""
+def settle_refund(order: Order, refund: Refund, now_ms: int, *, granted: bool, action: str = "") -> list[Notice]:
+    """The seller pays back, or the refund is closed: by the buyer, unless `action` says otherwise."""
     was_open = not order.ended
-    order.settle_refund(refund, now_ms, granted=granted)
-    action, operator = ("SELLER_AGREE_REFUND", "seller") if granted else ("BUYER_CANCEL_REFUND_CLOSE", "buyer")
-    told = [refund_notice(order, refund, action, operator, now_ms)]
+    order.settle_refund(refund, now_ms, granted=granted, action=action)
+    told = [step_notice(order, refund, now_ms)]
     if was_open and order.status == CANCEL:  # documented upstream: also sent when a refund closes the trade
         told.append(status_notice(order, messages.CLOSED["seller"], now_ms))
     return told
+
+
+def step_notice(order: Order, refund: Refund, now_ms: int) -> Notice:
+    """Tell of a refund's latest step."""
+    step = refund.operations[-1]
+    return refund_notice(order, refund, step.action, step.by, now_ms)
 
 
 def confirmed(order: Order, now_ms: int) -> Notice:
@@ -74,7 +80,8 @@ def _dispatch(order: Order, deed: Ship | ReplaceWaybill, now_ms: int) -> list[No
         order.ship(deed, now_ms)
         if len(order.parcels) == left and not deed.last:
             return []
-        return [status_notice(order, messages.SHIPPED if deed.last else messages.PART_SHIPPED, now_ms)]
+        closed = _closed_by_shipping(order, deed, now_ms)
+        return [*closed, status_notice(order, messages.SHIPPED if deed.last else messages.PART_SHIPPED, now_ms)]
     parcel = order.parcel(deed.parcel)
     if parcel is None:
         return []
@@ -110,10 +117,27 @@ def _take_in(order: Order, deed: Sign | Receive | ConfirmPart | Confirm | Succee
     return [confirmed(order, now_ms)]
 
 
+def _closed_by_shipping(order: Order, ship: Ship, now_ms: int) -> list[Notice]:
+    """Documented upstream: shipping what is asked back without return closes the refund (`SELLER_SEND_GOODS_CLOSE`)."""
+    asked = [
+        refund
+        for refund in order.refunds
+        if refund.open and refund.before_shipping and not set(refund.lines).isdisjoint(ship.lines)
+    ]
+    told: list[Notice] = []
+    for refund in asked:
+        told += settle_refund(order, refund, now_ms, granted=False, action="SELLER_SEND_GOODS_CLOSE")
+    return told
+
+
 def _refund(order: Order, deed: ApplyRefund | SettleRefund, now_ms: int) -> list[Notice]:
+    """What the script wants to ask back may have been asked back by a call already: then it does not."""
     if isinstance(deed, ApplyRefund):
+        earlier = order.refund_of(deed.line)
+        if earlier is not None and earlier.status != CLOSED:
+            return []
         amount_fen = max(1, round(order.refundable_fen(deed.line) * deed.share))
         refund = order.apply_refund(deed.refund_id, deed.line, amount_fen, now_ms)
-        return [refund_notice(order, refund, "BUYER_APPLY_REFUND", "buyer", now_ms)]
-    asked = next(refund for refund in order.refunds if refund.refund_id == deed.refund_id)
-    return settle_refund(order, asked, now_ms, granted=deed.granted)
+        return [step_notice(order, refund, now_ms)]
+    asked = next((refund for refund in order.refunds if refund.refund_id == deed.refund_id and refund.open), None)
+    return [] if asked is None else settle_refund(order, asked, now_ms, granted=deed.granted)

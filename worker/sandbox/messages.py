@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from worker.sandbox.order import Order, Parcel, Refund
+from worker.sandbox.order import Order, Parcel
+from worker.sandbox.refund import Refund
 from worker.sandbox.timetext import plain
 
 VIEW = "ORDER_BUYER_VIEW_"
@@ -26,6 +27,7 @@ CLOSED = {
     "platform": VIEW + "ORDER_BOPS_CLOSE",
 }
 REFUND = VIEW + "ORDER_BUYER_REFUND_IN_SALES"
+REFUND_AFTER_SALE = VIEW + "ORDER_REFUND_AFTER_SALES"
 WAYBILL_CHANGED = "LOGISTICS_MAIL_NO_CHANGE"
 
 CONFIRM_WORD = "confirm_goods_and_has_subsidy"
@@ -104,7 +106,8 @@ def price_notice(order: Order, info: dict[str, Any]) -> Notice:
 def refund_notice(order: Order, refund: Refund, action: str, operator: str, now_ms: int) -> Notice:
     """The status word is the refund's, not the order's."""
     extra = {"refundId": refund.refund_id, "refundAction": action, "operator": operator}
-    return Notice(order, REFUND, _common(order, refund.status, now_ms) | extra)
+    topic = REFUND_AFTER_SALE if refund.after_sale else REFUND
+    return Notice(order, topic, _common(order, refund.status, now_ms) | extra)
 
 
 def waybill_notice(order: Order, parcel: Parcel, old: tuple[str, str], now_ms: int) -> Notice:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from worker.sandbox.goods import NO_WAYBILL, Goods
+from worker.sandbox.refund import CLOSED, GRANTED, WAIT_AGREE, Refund, Role
 from worker.sandbox.script import ChangePrice, Life, ReplaceWaybill, Ship
 
 WAIT_PAY = "waitbuyerpay"
@@ -19,18 +20,6 @@ CANCEL = "cancel"
 
 NOT_SHIPPED, SHIPPED, RECEIVED, PART_SHIPPED = 1, 2, 3, 5
 """A line's logisticsStatus."""
-
-
-@dataclass(slots=True)
-class Refund:
-    """One refund in sale. Status in the order's spelling: waitselleragree, refundsuccess, refundclose."""
-
-    refund_id: str
-    line: int
-    amount_fen: int
-    applied_ms: int
-    status: str = "waitselleragree"
-    settled_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -143,7 +132,7 @@ class Order:
     @property
     def refund_open(self) -> bool:
         """A refund waits for its end."""
-        return any(refund.settled_ms is None for refund in self.refunds)
+        return any(refund.open for refund in self.refunds)
 
     @property
     def payable(self) -> bool:
@@ -214,7 +203,7 @@ class Order:
 
     def refund_of(self, place: int) -> Refund | None:
         """The latest refund of a line."""
-        return next((refund for refund in reversed(self.refunds) if refund.line == place), None)
+        return next((refund for refund in reversed(self.refunds) if place in refund.lines), None)
 
     def refundable_fen(self, place: int) -> int:
         """All of a line; the last line that is left takes the postage with it."""
@@ -225,26 +214,34 @@ class Order:
     def apply_refund(self, refund_id: str, place: int, amount_fen: int, now_ms: int) -> Refund:
         """Somebody asks for a line's money, or a part of it."""
         refund = Refund(refund_id, place, amount_fen, now_ms)
-        self.refunds.append(refund)
-        self.modified_ms = now_ms
+        self.ask_refund(refund, now_ms)
         return refund
 
-    def settle_refund(self, refund: Refund, now_ms: int, *, granted: bool) -> None:
-        """A granted refund of a whole unshipped line cancels the line; of everything, the trade."""
-        refund.status = "refundsuccess" if granted else "refundclose"
+    def ask_refund(self, refund: Refund, now_ms: int) -> None:
+        """Somebody asks for money back."""
+        refund.note(WAIT_AGREE, "BUYER_APPLY_REFUND", "buyer", now_ms)
+        self.refunds.append(refund)
+        self.modified_ms = now_ms
+
+    def settle_refund(self, refund: Refund, now_ms: int, *, granted: bool, action: str = "") -> None:
+        """A granted refund of whole unshipped lines cancels the lines; of everything, the trade."""
+        usual = "SELLER_AGREE_REFUND" if granted else "BUYER_CANCEL_REFUND_CLOSE"
+        by: Role = "seller" if granted else "buyer"
+        refund.note(GRANTED if granted else CLOSED, action or usual, by, now_ms)
         refund.settled_ms = self.modified_ms = now_ms
-        line = self.lines[refund.line]
-        whole = refund.amount_fen >= line.amount_fen
-        if granted and whole and line.logistics_status == NOT_SHIPPED:
-            line.status = CANCEL
+        for place in refund.lines:
+            line = self.lines[place]
+            if granted and self.refunded(place) and line.logistics_status == NOT_SHIPPED:
+                line.status = CANCEL
         if granted and not self.ended and all(self.refunded(place) for place in range(len(self.lines))):
             self.close("other", "CLOSE_TRADE_BY_SELLER", now_ms)
 
     def refunded(self, place: int) -> bool:
         """A line's money was given back, all of it."""
         refund = self.refund_of(place)
-        granted = refund is not None and refund.status == "refundsuccess"
-        return granted and refund is not None and refund.amount_fen >= self.lines[place].amount_fen
+        if refund is None or refund.status != GRANTED:
+            return False
+        return refund.amount_fen >= sum(self.lines[one].amount_fen for one in refund.lines)
 
     def book(self, shipment: Shipment) -> None:
         """The order shows its international shipment."""

@@ -67,7 +67,9 @@ def receipt_of(order: Order, lines: list[Line], at: int, *, by_call: bool) -> Re
     places = [place for place, line in enumerate(order.lines) if line.line_id in ids]
     whole = all(place in places or order.refunded(place) for place in _left(order))
     given_back = sum(
-        refund.amount_fen for refund in order.refunds if refund.line in places and refund.status == "refundsuccess"
+        refund.amount_fen
+        for refund in order.refunds
+        if not set(refund.lines).isdisjoint(places) and refund.status == "refundsuccess"
     )
     amount_fen = sum(line.amount_fen for line in lines) + order.shipping_fen * whole - given_back
     return Receipt(

@@ -24,6 +24,9 @@ STATUS_TEXTS = {
 }
 ITEM_REFUND_WORDS = {
     "waitselleragree": "WAIT_SELLER_AGREE",
+    "waitbuyermodify": "WAIT_BUYER_MODIFY",
+    "waitbuyersend": "WAIT_BUYER_SEND",
+    "waitsellerreceive": "WAIT_SELLER_RECEIVE",
     "refundsuccess": "REFUND_SUCCESS",
     "refundclose": "REFUND_CLOSED",
 }
@@ -67,7 +70,8 @@ def _when(order: Order, moment_ms: int | None) -> str | None:
 
 def _base_info(order: Order, pay_timeout_s: float) -> dict[str, Any]:
     life = order.life
-    last_refund = order.refunds[-1] if order.refunds else None
+    last_refund = next((refund for refund in reversed(order.refunds) if not refund.after_sale), None)
+    after_sale = next((refund for refund in reversed(order.refunds) if refund.after_sale), None)
     return {
         "id": life.order_id,
         "idOfStr": order.order_id,
@@ -82,7 +86,7 @@ def _base_info(order: Order, pay_timeout_s: float) -> dict[str, Any]:
         "refund": yuan(order.refunded_fen),
         "refundId": last_refund.refund_id if last_refund else None,
         "refundStatus": last_refund.status if last_refund else None,
-        "refundStatusForAs": None,
+        "refundStatusForAs": after_sale.status if after_sale else None,
         "closeReason": order.close_reason,
         "closeOperateType": order.close_operate_type,
         "remark": None,
@@ -150,6 +154,7 @@ def _product_item(order: Order, place: int, line: Line, expires_ms: int) -> dict
         "statusStr": STATUS_TEXTS[line.status],
         "refundStatus": ITEM_REFUND_WORDS[refund.status] if refund else None,
         "refundId": refund.refund_id if refund else None,
+        "refundIdForAs": refund.refund_id if refund and refund.after_sale else None,
         "closeReason": order.close_reason if line.status == CANCEL else None,
         "logisticsStatus": line.logistics_status,
         "canSendGoods": order.paid and line.logistics_status == NOT_SHIPPED and line.status != CANCEL,

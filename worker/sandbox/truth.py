@@ -44,10 +44,12 @@ class TrueParcel(msgspec.Struct, frozen=True):
 
 
 class TrueRefund(msgspec.Struct, frozen=True):
-    """One refund in sale; status in the order's spelling (waitselleragree, refundsuccess, refundclose)."""
+    """One refund; status in the order's spelling (waitselleragree, refundsuccess, refundclose)."""
 
     refund_id: str
     line_id: str
+    line_ids: list[str]
+    """All lines that it is about; `line_id` is the first."""
     amount_fen: int
     status: str
     applied_at: int
@@ -114,7 +116,7 @@ def tell_truth(order: Order, taken_fen: int) -> TrueOrder:
 
 
 def _lines(order: Order) -> list[TrueLine]:
-    refunds = {refund.line: refund for refund in order.refunds}
+    refunds = {place: refund for refund in order.refunds for place in refund.lines}
     return [
         TrueLine(
             line_id=str(line.line_id),
@@ -155,6 +157,7 @@ def _refunds(order: Order) -> list[TrueRefund]:
         TrueRefund(
             refund_id=refund.refund_id,
             line_id=str(order.lines[refund.line].line_id),
+            line_ids=[str(order.lines[place].line_id) for place in refund.lines],
             amount_fen=refund.amount_fen,
             status=refund.status,
             applied_at=refund.applied_ms,

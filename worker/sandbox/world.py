@@ -167,8 +167,11 @@ class World:
 
     def change(self, order: Order, deed: Callable[[int], list[Notice]]) -> None:
         """Let something outside the script happen to an order: `deed` gets the time and returns what is to be told."""
+        had_ended = order.ended
         for notice in deed(self._now_ms()):
             self._tell(notice)
+        if order.ended and not had_ended and order.order_id in self._next:
+            self._agenda.cancel(self._next.pop(order.order_id)[0])
         self.history.keep(order)
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:

@@ -14,6 +14,7 @@ from worker.sandbox.aop import (
     payments,
     preview,
     refund_reads,
+    refund_writes,
 )
 from worker.sandbox.aop.gateway import Action
 
@@ -23,6 +24,7 @@ ACTIONS: Mapping[str, Action] = {
     **logistics.ACTIONS,
     **payments.ACTIONS,
     **refund_reads.ACTIONS,
+    **refund_writes.ACTIONS,
     **messages.ACTIONS,
     **goods.ACTIONS,
     **preview.ACTIONS,

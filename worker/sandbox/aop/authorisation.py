@@ -22,8 +22,7 @@ def server_time(sandbox: Sandbox, _form: Form) -> int:
 
 def exchange(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     """A code for a pair of tokens."""
-    if form.text("grant_type") != "authorization_code":
-        raise GatewayRefusal("400", f"grant_type {form.text('grant_type')} is not supported")
+    _check_grant(form, "authorization_code")
     grant = sandbox.open_platform.tokens.exchange(form.text("code"), form.text("redirect_uri"))
     wanted = form.text("need_refresh_token", "false") == "true"
     return _granted(sandbox, grant) if wanted else _without_refresh(_granted(sandbox, grant))
@@ -31,6 +30,7 @@ def exchange(sandbox: Sandbox, form: Form) -> dict[str, Any]:
 
 def refresh(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     """A new access token; no new refresh token."""
+    _check_grant(form, "refresh_token")
     token = sandbox.open_platform.tokens.refresh(form.text("refresh_token"))
     return _without_refresh(_granted(sandbox, Grant(token, "", 0)))
 
@@ -39,6 +39,11 @@ def postpone(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     """A new pair for an old refresh token that ends soon."""
     tokens = sandbox.open_platform.tokens
     return _granted(sandbox, tokens.postpone(form.text("refresh_token"), form.text("access_token")))
+
+
+def _check_grant(form: Form, wanted: str) -> None:
+    if form.text("grant_type") != wanted:
+        raise GatewayRefusal("400", f"grant_type {form.text('grant_type')} is not supported")
 
 
 def _granted(sandbox: Sandbox, grant: Grant) -> dict[str, str]:

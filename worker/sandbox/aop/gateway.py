@@ -30,6 +30,8 @@ from worker.sandbox.traffic import OUTCOME_THROTTLED
 ROOT = "/openapi"
 GET_TOKEN = "system.oauth2/getToken"  # noqa: S105 - the name of an API
 PROTOCOLS = ("param2", "http")
+GRANTS = {"authorization_code": "http", "refresh_token": "param2"}
+"""Under which protocol the catalogue has each of the two."""
 THROTTLED = "gw.QosAppFrequencyLimit"
 TOLD_LATE = ("SYSTEM_ERROR", "系统异常")
 """Invented words: what is said of something that was done is documented only for the payment by agreement."""
@@ -127,8 +129,9 @@ class OpenGateway:
     def _operation(self, api: str, form: Form) -> Operation:
         """Tokens are exchanged and refreshed under one name, told apart by `grant_type`, with both protocols."""
         protocol, _, rest = api.partition("/")
+        meant = GRANTS.get(form.text("grant_type"), protocol)
         if protocol in PROTOCOLS and rest == f"1/{GET_TOKEN}":
-            api = f"http/{rest}" if form.text("grant_type") != "refresh_token" else f"param2/{rest}"
+            api = f"{meant}/{rest}"
         operation = self._by_path.get(api)
         if operation is None or (operation.mark is Mark.UNKNOWN and not self._sandbox.config.aop.unconfirmed_apis):
             raise GatewayRefusal("gw.APIUnsupported", f"the API is not supported: {api}")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +29,7 @@ def upload(sandbox: Sandbox, form: Form) -> str:
     text = form.object("uploadImageParam").get("imageBase64")
     try:
         image = base64.b64decode(str(text or ""), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise BusinessRefusal("IMAGE_ILLEGAL", "imageBase64 is not base64") from error
     return _keep(sandbox, image, MAX_IMAGE)
 

@@ -8,13 +8,15 @@ from typing import Any
 from worker.sandbox.aop.form import Form
 from worker.sandbox.aop.gateway import Action
 from worker.sandbox.aop.refusals import BusinessRefusal
-from worker.sandbox.order import Order, Refund
+from worker.sandbox.order import Order
+from worker.sandbox.refund import GRANTED, WAIT_MODIFY, Refund
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.timetext import stamp
 
 OLDEST_MS = 730 * 86_400_000
 """Documented: the list reaches back so far; told by time stamps, unscaled."""
-IN_SALE = 1
+IN_SALE, AFTER_SALE = 1, 2
+ROLES = {"buyer": 1, "seller": 2, "system": 3}
 MOST = 100
 _FAR = 2**62
 _ACTIVE, _SUCCESSFUL = 1, 3
@@ -40,11 +42,11 @@ def listed(sandbox: Sandbox, form: Form) -> dict[str, Any]:
         if form.text("orderId") in ("", order.order_id)
         and form.text("sellerMemberId") in ("", order.life.seller.member_id)
         and applied[0] <= refund.applied_ms <= applied[1]
-        and modified[0] <= changed_at(refund) <= modified[1]
+        and modified[0] <= refund.changed_ms <= modified[1]
         and (not words or refund.status in words)
-        and kind in (0, IN_SALE)
+        and kind in (0, AFTER_SALE if refund.after_sale else IN_SALE)
     ]
-    found.sort(key=lambda pair: (changed_at(pair[1]), pair[1].refund_id), reverse=True)
+    found.sort(key=lambda pair: (pair[1].changed_ms, pair[1].refund_id), reverse=True)
     rows = [model(order, refund) for order, refund in found[number * size : (number + 1) * size]]
     return {"opOrderRefundModels": rows, "totalCount": len(found), "currentPageNum": number}
 
@@ -57,11 +59,10 @@ def of_order(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     kind = form.integer("queryType", _ACTIVE)
     if kind not in (_ACTIVE, _SUCCESSFUL):
         raise BusinessRefusal("400", "queryType: expected 1 or 3")
-    ended = ("refundsuccess", "refundclose")
     rows = [
         model(order, refund)
         for refund in order.refunds
-        if (refund.status == "refundsuccess" if kind == _SUCCESSFUL else refund.status not in ended)
+        if not refund.after_sale and (refund.status == GRANTED if kind == _SUCCESSFUL else refund.open)
     ]
     return {"opOrderRefundModels": rows}
 
@@ -100,70 +101,56 @@ def refund_of(sandbox: Sandbox, refund_id: str) -> tuple[Order, Refund]:
     return found
 
 
-def changed_at(refund: Refund) -> int:
-    """Unix milliseconds of a refund's latest change."""
-    return refund.settled_ms if refund.settled_ms is not None else refund.applied_ms
-
-
 def model(order: Order, refund: Refund) -> dict[str, Any]:
     """`OpOrderRefundModel`."""
-    line = order.lines[refund.line]
+    lines = [order.lines[place] for place in refund.lines]
     zone = order.life.offset_h
-    done = refund.status == "refundsuccess"
+    done = refund.status == GRANTED
+    asked_fen, carriage_fen = refund.amount_fen - refund.carriage_fen, refund.carriage_fen
+    rejections = [step for step in refund.operations if step.after == WAIT_MODIFY]
     return {
         "id": int("".join(character for character in refund.refund_id if character.isdigit()) or 0),
         "refundId": refund.refund_id,
         "orderId": order.life.order_id,
-        "orderEntryIdList": [line.line_id],
-        "orderEntryCountMap": {str(line.line_id): line.goods.quantity},
+        "orderEntryIdList": [line.line_id for line in lines],
+        "orderEntryCountMap": {str(line.line_id): line.goods.quantity for line in lines},
         "status": refund.status,
-        "applyPayment": refund.amount_fen,
-        "applyCarriage": 0,
-        "refundPayment": refund.amount_fen if done else 0,
-        "refundCarriage": 0,
+        "applyPayment": asked_fen,
+        "applyCarriage": carriage_fen,
+        "refundPayment": asked_fen if done else 0,
+        "refundCarriage": carriage_fen if done else 0,
         "canRefundPayment": refund.amount_fen,
-        "frozenFund": 0 if refund.settled_ms is not None else refund.amount_fen,
-        "disputeType": IN_SALE,
-        "goodsStatus": 1 if not order.parcels else 2,
-        "onlyRefund": True,
-        "refundGoods": False,
-        "applyReason": "不想要了",
-        "rejectReason": None,
-        "rejectTimes": 0,
+        "frozenFund": refund.amount_fen if refund.open else 0,
+        "disputeType": AFTER_SALE if refund.after_sale else IN_SALE,
+        "goodsStatus": 1 if refund.before_shipping else 2,
+        "onlyRefund": refund.dispute == "refund",
+        "refundGoods": refund.dispute == "returnRefund",
+        "applyReason": refund.reason,
+        "rejectReason": "不同意" if rejections else None,
+        "rejectTimes": len(rejections),
+        "freightBill": refund.freight_bill,
         "gmtApply": stamp(refund.applied_ms, zone),
         "gmtCompleted": None if refund.settled_ms is None else stamp(refund.settled_ms, zone),
-        "gmtModified": stamp(changed_at(refund), zone),
+        "gmtModified": stamp(refund.changed_ms, zone),
         "buyerMemberId": order.life.buyer.member_id,
         "sellerMemberId": order.life.seller.member_id,
     }
 
 
 def history(order: Order, refund: Refund) -> list[dict[str, Any]]:
-    """What was done about a refund, oldest first."""
-    zone = order.life.offset_h
-    rows = [
+    """What was done about a refund, oldest first. The numbers of the kinds are invented, those of the roles not."""
+    kinds = sorted({step.action for step in refund.operations})
+    return [
         {
             "refundId": refund.refund_id,
-            "beforeOperateStatus": None,
-            "afterOperateStatus": "waitselleragree",
-            "operateTypeInt": 1,
-            "operatorRoleId": 1,
-            "gmtCreate": stamp(refund.applied_ms, zone),
+            "beforeOperateStatus": step.before,
+            "afterOperateStatus": step.after,
+            "operateTypeInt": kinds.index(step.action) + 1,
+            "operatorRoleId": ROLES[step.by],
+            "gmtCreate": stamp(step.at, order.life.offset_h),
         }
+        for step in refund.operations
     ]
-    if refund.settled_ms is not None:
-        granted = refund.status == "refundsuccess"
-        rows.append(
-            {
-                "refundId": refund.refund_id,
-                "beforeOperateStatus": "waitselleragree",
-                "afterOperateStatus": refund.status,
-                "operateTypeInt": 2 if granted else 3,
-                "operatorRoleId": 2 if granted else 1,
-                "gmtCreate": stamp(refund.settled_ms, zone),
-            }
-        )
-    return rows
 
 
 ACTIONS: Mapping[str, Action] = {
