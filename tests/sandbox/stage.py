@@ -128,6 +128,11 @@ class Stage:
         content = body if isinstance(body, bytes) else msgspec.json.encode(body)
         return envelope(await self.client.post(path, content=content, headers=self.headers(**headers)))
 
+    async def get(self, path: str, **query: object) -> dict[str, Any]:
+        """The envelope of a signed GET."""
+        params = {name: str(value) for name, value in query.items()}
+        return envelope(await self.client.get(path, params=params, headers=self.headers()))
+
     async def warehouse(self, path: str, body: Any, **query: str) -> dict[str, Any]:
         """The envelope of a call that is signed in its query."""
         config = self.sandbox.config

@@ -16,7 +16,7 @@ MAX_ORDERS = 50_000
 """The list sorts every order on each call; beyond this a twin held in memory stops being useful."""
 
 FaultName = Literal["none", "usual", "hostile"]
-PushName = Literal["pandapon", "alibaba1688"]
+PushName = Literal["pandapon", "xport", "alibaba1688"]
 
 
 class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):

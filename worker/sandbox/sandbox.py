@@ -23,6 +23,7 @@ from worker.sandbox.taobao.world import TaobaoWorld
 from worker.sandbox.traffic import Traffic
 from worker.sandbox.warehouse import Warehouse
 from worker.sandbox.world import World
+from worker.sandbox.xport import XportCourier
 
 
 class Stats(msgspec.Struct, frozen=True):
@@ -77,6 +78,8 @@ class Sandbox:
         self.warehouse = Warehouse(config, self.ledgers, now_ms)
         self.taobao = TaobaoWorld(config, self.agenda, now_ms, self.outbox.post, self.ledgers)
         self.shelf = Shelf(config.seed, self._ordered_goods)
+        self.addresses: dict[int, dict[str, str | None]] = {}
+        """The address book, by number from 1."""
         self.faults = CallFaults(config.seed, config.level)
         self.traffic = Traffic(now_ms, config.rate_per_s, config.burst)
         self.started = False
@@ -88,6 +91,8 @@ class Sandbox:
     def _courier(self) -> Courier:
         if self.config.push == "pandapon":
             return PandaPonCourier(self.config)
+        if self.config.push == "xport":
+            return XportCourier(self.config)
         courier = OpenPlatformCourier(self.config, self.agenda, self.open_platform.queue, self.now_ms)
         courier.post = lambda notice: self.outbox.post(notice)  # noqa: PLW0108 - there is no outbox yet
         return courier

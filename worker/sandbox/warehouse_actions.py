@@ -77,7 +77,8 @@ def update(sandbox: Sandbox, call: Parameters) -> bool:
             raise Refused(40000, "quantity: expected 1 or more")
         for parcel in info.rows("domesticLogisticInfo"):
             parcel.text("logisticNumer"), parcel.text("logisticCompanyName")
-            if parcel.has("rtsTime") and not parcel.text("rtsTime").isdigit():
+            sent = parcel.text("rtsTime", "")
+            if sent and not sent.isdigit():
                 raise Refused(40000, "rtsTime: expected Unix seconds as text")
     sandbox.warehouse.tell(order_id, dict(call.values))
     return True

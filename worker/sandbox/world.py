@@ -220,6 +220,8 @@ class World:
 
     def _take_step(self, order: Order, steps: tuple[Step, ...]) -> None:
         deed = steps[0].deed
+        if order.ended and not isinstance(deed, SettleRefund):  # from outside the script meanwhile
+            return
         if isinstance(deed, BUYERS_DEEDS) and order.refund_open:
             self._go_on(order, steps, LOOK_AGAIN_S)
             return

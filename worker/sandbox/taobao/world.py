@@ -183,6 +183,8 @@ class TaobaoWorld:
             self._wait(order, steps[0].gap_s, lambda: self._take_step(order, steps))
 
     def _take_step(self, order: TaobaoOrder, steps: tuple[Step, ...]) -> None:
+        if order.status == CLOSED:  # closed from outside the script meanwhile
+            return
         self._perform(order, steps[0])
         self._go_on(order, steps[1:])
 
