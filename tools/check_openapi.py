@@ -28,7 +28,8 @@ def rendered() -> str:
     """Return the document as it should be; of the version in pyproject.toml, whatever is installed."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     engine = create_engine(_NOWHERE, application="openapi")
-    api = create_api(engine, access=Access(Operators()), health=Health(time.monotonic), version=version)
+    access, health = Access(Operators()), Health(time.monotonic)
+    api = create_api(engine, access=access, health=health, version=version, policies={})
     return json.dumps(api.openapi(), indent=2, ensure_ascii=False) + "\n"
 
 

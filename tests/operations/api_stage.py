@@ -1,6 +1,6 @@
 """The read API without a socket in between, and rows for it to read."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -9,10 +9,11 @@ import httpx2
 from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from worker.domain.policy import Policy
 from worker.operations.access import Access
 from worker.operations.api import create_api
 from worker.operations.health import Health
-from worker.operators import Operators
+from worker.operators import Operator, Operators
 from worker.storage.engine import create_engine, transaction
 from worker.storage.tables import orders
 
@@ -30,6 +31,8 @@ async def served(
     health: Health | None = None,
     statement_timeout_ms: int = 5_000,
     lock_timeout_ms: int = 5_000,
+    people: Sequence[Operator] = (),
+    policies: Mapping[str, Policy] | None = None,
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the API that reads from `dsn`; `peer` is where its calls seem to come from."""
     engine = create_engine(
@@ -40,7 +43,11 @@ async def served(
         lock_timeout_ms=lock_timeout_ms,
     )
     app = create_api(
-        engine, access=Access(Operators(api_token=token)), health=health or Health(lambda: 0.0), version="1.2.3"
+        engine,
+        access=Access(Operators(people, api_token=token)),
+        health=health or Health(lambda: 0.0),
+        version="1.2.3",
+        policies=policies or {},
     )
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False, client=(peer, 50_000))
     try:

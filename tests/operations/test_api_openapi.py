@@ -27,10 +27,11 @@ def test_a_document_that_says_something_else_is_found() -> None:
 def test_every_answer_that_is_an_error_has_the_one_shape() -> None:
     paths = json.loads(rendered())["paths"]
     for path, operations in paths.items():
-        for status, answer in operations["get"]["responses"].items():
-            if status != "200" and path not in {"/livez", "/readyz"}:
-                schema = answer["content"]["application/json"]["schema"]
-                assert schema == {"$ref": "#/components/schemas/ErrorBody"}, (path, status)
+        for method, operation in operations.items():
+            for status, answer in operation["responses"].items():
+                if status != "200" and path not in {"/livez", "/readyz"}:
+                    schema = answer["content"]["application/json"]["schema"]
+                    assert schema == {"$ref": "#/components/schemas/ErrorBody"}, (method, path, status)
 
 
 def test_money_is_never_a_number_with_a_fraction() -> None:

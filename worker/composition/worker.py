@@ -296,7 +296,13 @@ class Worker:
 
     def _app(self) -> AsgiApp:
         self.health.check("database", lambda: answers(self._api_engine))
-        api = create_api(self._api_engine, access=Access(self._operators), health=self.health, version=version())
+        api = create_api(
+            self._api_engine,
+            access=Access(self._operators),
+            health=self.health,
+            version=version(),
+            policies=self._policies,
+        )
         callbacks = self._callbacks() if Role.INTAKE in self.roles else None
         return front(callbacks, api)
 

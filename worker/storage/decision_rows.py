@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +13,7 @@ from worker.domain.identity import OrderKey, Platform
 from worker.domain.policy import Policy
 
 PolicyOf = Callable[[str], Policy]
+_STRICT = Policy(four_eyes_above=0)
 # A statement of its own, after the row's lock: it sees what whoever held the lock before has committed.
 _ABOUT = text(
     """
@@ -30,6 +31,11 @@ _COUNTING = text(
         (SELECT max(created_at) FROM approvals WHERE follow_up_id = :id AND decision = 'reject'), '-infinity')
     """
 )
+
+
+def policies_of(known: Mapping[str, Policy]) -> PolicyOf:
+    """Return the policy by account; of one that is no longer configured, every approval takes two people."""
+    return lambda account: known.get(account, _STRICT)
 
 
 async def subject_of(connection: AsyncConnection, row: RowMapping) -> tuple[OrderKey, Subject]:

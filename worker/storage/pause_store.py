@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 from sqlalchemy import RowMapping, select, text
@@ -51,6 +51,15 @@ class Paused(msgspec.Struct, frozen=True):
 
     id: int
     changed: bool
+
+
+def known_account(scope: Scope, accounts: Collection[str]) -> None:
+    """Raise RefusedError for an account that is not configured: a mistyped name would stop nothing."""
+    if scope.account is not None and scope.account not in accounts:
+        known = ", ".join(sorted(accounts))
+        raise RefusedError(
+            RefusalKind.NOT_FOUND, f"there is no account {scope.account!r} here; expected one of {known}"
+        )
 
 
 async def pause(engine: AsyncEngine, actor: Actor, scope: Scope, *, reason: str) -> Paused:

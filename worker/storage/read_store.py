@@ -8,8 +8,8 @@ instant before which nothing can be committed any more: whoever resumes gets you
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -91,10 +91,17 @@ async def reading(engine: AsyncEngine, *, one_snapshot: bool = False) -> AsyncIt
     `one_snapshot`: all statements see the same state. Otherwise each sees what is committed when it starts.
     """
     level = "REPEATABLE READ" if one_snapshot else "READ COMMITTED"
-    try:
+    with telling_away():
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level=level, postgresql_readonly=True)
             yield connection
+
+
+@contextmanager
+def telling_away() -> Iterator[None]:
+    """Raise DatabaseAwayError for what says that the database is away; everything else as it is."""
+    try:
+        yield
     except Exception as error:
         if _is_away(error):
             first_line = str(error).partition("\n")[0]

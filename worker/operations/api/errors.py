@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from worker.domain.operators import RefusalKind, RefusedError
 from worker.storage.read_store import DatabaseAwayError
 
 RETRY_AFTER_S = 5
@@ -45,11 +46,19 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
 
+_REFUSALS = {
+    RefusalKind.NOT_FOUND: 404,
+    RefusalKind.FORBIDDEN: 403,
+    RefusalKind.CONFLICT: 409,
+    RefusalKind.INVALID: 422,
+}
+_CODES = {RefusalKind.INVALID: "invalid_request"}
 _MEANINGS = {
     400: "The cursor cannot be used",
     401: "The token is missing or wrong",
-    403: "Only this machine is served, and only directly, while no token is configured",
+    403: "Your roles do not allow it, or no token is configured and only this machine is served",
     404: "There is no such thing here",
+    409: "Not as things stand now; the message says what to do",
     422: "A parameter is unknown or out of range",
     503: "The database does not answer; Retry-After says when to come again",
 }
@@ -66,6 +75,10 @@ def install_error_handlers(api: FastAPI) -> None:
     @api.exception_handler(ApiError)
     async def ours(_request: Request, error: ApiError) -> JSONResponse:
         return _answer(error.status, error.code, error.message, error.headers)
+
+    @api.exception_handler(RefusedError)
+    async def refused(_request: Request, error: RefusedError) -> JSONResponse:
+        return _answer(_REFUSALS[error.kind], _CODES.get(error.kind, error.kind.value), str(error))
 
     @api.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from worker.domain.effects import EffectState
 from worker.domain.identity import Platform, valid_account_name
 from worker.domain.status import OrderStatus
 from worker.operations.api.cursors import MAX_CURSOR_CHARS
@@ -64,6 +65,38 @@ class AlertsQuery(_Parameters):
 
     open: Annotated[bool | None, Field(description="true: open ones, false: resolved ones")] = None
     account: AccountName | None = None
+    before: Annotated[RowId | None, Field(description="`earlier` of the page after it")] = None
+    limit: Limit = DEFAULT_LIMIT
+
+
+class FollowUpsQuery(_Parameters):
+    """Which follow-ups."""
+
+    account: AccountName | None = None
+    platform: Platform | None = None
+    order_id: Annotated[str | None, Field(max_length=64)] = None
+    state: Annotated[list[EffectState], Field(max_length=8, description="One or several; none: all")] = []
+    effect: Annotated[list[str], Field(max_length=10, description="One or several; none: all")] = []
+    before: Annotated[RowId | None, Field(description="`earlier` of the page after it")] = None
+    limit: Limit = DEFAULT_LIMIT
+
+
+class PausesQuery(_Parameters):
+    """Which pauses."""
+
+    open: Annotated[bool | None, Field(description="true: open ones, false: lifted ones")] = None
+    before: Annotated[RowId | None, Field(description="`earlier` of the page after it")] = None
+    limit: Limit = DEFAULT_LIMIT
+
+
+class AuditQuery(_Parameters):
+    """Which entries of the audit log."""
+
+    subject: Annotated[
+        str | None,
+        Field(max_length=200, examples=["follow_up:12", "plan:main/1688/123", "account:main"]),
+    ] = None
+    actor: Annotated[str | None, Field(max_length=100)] = None
     before: Annotated[RowId | None, Field(description="`earlier` of the page after it")] = None
     limit: Limit = DEFAULT_LIMIT
 
