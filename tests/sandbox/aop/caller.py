@@ -17,6 +17,8 @@ from worker.sandbox.courier import Push
 from worker.sandbox.order import Order
 
 TOKEN = AopConfig().access_token
+LASTING = {"access_token_s": 1e9}
+"""Tests that let days go by are not about tokens."""
 CALLBACK = "https://app.invalid/authorised"
 
 
@@ -24,7 +26,7 @@ class OpenStage(Stage):
     """A sandbox that pushes in the open platform's words, under a clock that moves by hand."""
 
     def __init__(self, *args: Any, aop: dict[str, Any] | None = None, **config: Any) -> None:
-        super().__init__(*args, push="alibaba1688", aop=AopConfig(**(aop or {})), **config)
+        super().__init__(*args, push="alibaba1688", aop=AopConfig(**(LASTING | (aop or {}))), **config)
 
     async def send(
         self, name: str, /, *, token: str | None = TOKEN, changes: dict[str, str] | None = None, **params: Any

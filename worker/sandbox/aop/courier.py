@@ -26,6 +26,8 @@ from worker.sandbox.timetext import plain
 
 TRACE = "LOGISTICS_BUYER_VIEW_TRACE"
 _SHIPMENTS = (messages.SHIPPED, messages.PART_SHIPPED)
+FIRST_MESSAGE = 68_000_000
+"""Ids have the length of the manual's sample."""
 _OK = range(200, 300)
 
 
@@ -129,7 +131,8 @@ class OpenPlatformCourier:
 
 def msg_id(push: Push) -> int | str:
     """Unique per message. The manual shows it as text in one place and as a number in another."""
-    return str(push.serial) if push.plan.bare_type else push.serial
+    number = FIRST_MESSAGE + push.serial
+    return str(number) if push.plan.bare_type else number
 
 
 def envelope(push: Push) -> dict[str, Any]:
