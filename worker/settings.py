@@ -101,6 +101,8 @@ class Settings(BaseSettings):
     batch_max_records: Annotated[int, Field(ge=1, le=5_000)] = 500
     batch_wait_ms: Annotated[int, Field(ge=200, le=10_000)] = 200
     dead_letter_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    dead_letter_old_after_s: Annotated[float, Field(ge=60, le=31_536_000)] = 86_400.0
+    dead_letter_trickle_days: Annotated[int, Field(ge=1, le=7)] = 3
     consumer_instance: str | None = None
 
     call_timeout_s: Annotated[float, Field(gt=0, le=30)] = 10.0
@@ -145,7 +147,7 @@ def load_configuration(**overrides: Any) -> tuple[Settings, tuple[Account, ...]]
         settings = load_settings(**overrides)
     except ConfigurationError as error:
         raise ConfigurationError([*error.mistakes, *_account_mistakes(overrides)]) from error
-    accounts = load_accounts(settings.accounts_file, _environment())
+    accounts = load_accounts(settings.accounts_file, environment())
     if settings.record_directory is None and any(account.record_exchanges for account in accounts):
         names = ", ".join(account.name for account in accounts if account.record_exchanges)
         raise ConfigurationError(
@@ -156,14 +158,14 @@ def load_configuration(**overrides: Any) -> tuple[Settings, tuple[Account, ...]]
 
 def operators_of(settings: Settings) -> Operators:
     """Return everybody who has a token. Raises ConfigurationError with one line per mistake of the operators file."""
-    people = () if settings.operators_file is None else load_operators(settings.operators_file, _environment())
+    people = () if settings.operators_file is None else load_operators(settings.operators_file, environment())
     return Operators(people, api_token=settings.api_token.get_secret_value() if settings.api_token else None)
 
 
 def _account_mistakes(overrides: dict[str, Any]) -> list[str]:
     try:
         found = _AccountsFile(_secrets_dir=_secrets_dir(), **overrides)  # type: ignore[call-arg]  # see load_settings
-        load_accounts(found.accounts_file, _environment())
+        load_accounts(found.accounts_file, environment())
     except ValidationError:
         return []  # it is among the settings' own mistakes
     except ConfigurationError as error:
@@ -171,7 +173,7 @@ def _account_mistakes(overrides: dict[str, Any]) -> list[str]:
     return []
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return the variables that accounts may name: those of `.env`, too, as for all other settings."""
     written = DotEnvSettingsSource(Settings, env_file=ENV_FILE, case_sensitive=True).env_vars
     return {name: value for name, value in written.items() if value is not None} | dict(os.environ)

@@ -121,6 +121,8 @@ ONE_MISTAKE = [
     ("BATCH_MAX_RECORDS", "0", "Input should be greater than or equal to 1"),
     ("BATCH_WAIT_MS", "199", "Input should be greater than or equal to 200"),
     ("DEAD_LETTER_LIMIT", "0", "Input should be greater than or equal to 1"),
+    ("DEAD_LETTER_OLD_AFTER_S", "59", "Input should be greater than or equal to 60"),
+    ("DEAD_LETTER_TRICKLE_DAYS", "8", "Input should be less than or equal to 7"),
     ("CALL_TIMEOUT_S", "nan", "Input should be "),
     ("CALL_TIMEOUT_S", "inf", "Input should be less than or equal to "),
     ("UNKNOWN_FIRST_PAUSE_S", "0", "Input should be greater than 0"),

@@ -102,6 +102,8 @@ async def test_dead_letters_are_shown_by_cause_without_what_stood_in_them(
     assert first == {
         "fingerprint": "f1",
         "letters": 2,
+        "failed_replays": 0,
+        "last_letter": first["last_letter"],
         "reason": "not understood: 3",
         "first_at": "2026-01-01T00:00:00Z",
         "last_at": "2026-01-01T00:00:00Z",

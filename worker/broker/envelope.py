@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
@@ -10,12 +11,15 @@ import msgspec
 
 from worker.broker import topics
 from worker.domain.clock import Millis, iso
+from worker.domain.dead_letters import Ticket
 from worker.domain.facts import Fact, LogisticsSeen, PriceSeen, RefundSeen, Snapshot, Source, StatusSeen
 
 FACT_PREFIX = "ordersync.fact."
 UNRECOGNISED_TYPE = "ordersync.fact.unrecognised.v1"
 CHANGE_PREFIX = "ordersync.order."
 ALERT_PREFIX = "ordersync.alert."
+REPLAY_HEADER = "ordersync-replay"
+"""On a replayed record alone: which letter it was, and which replay sent it. Everything else is as it came first."""
 MAX_HEADER_CHARS = 256
 MAX_KEPT_BYTES = 700_000
 """Of a message that nobody could read: as base64 it still fits into one Kafka record."""
@@ -27,6 +31,7 @@ _TOPIC_OF = {
     PriceSeen: topics.PRICE,
     RefundSeen: topics.REFUND,
 }
+_TICKET = re.compile(r"([0-9]{1,18})/([0-9]{1,18})")
 _ENCODER = msgspec.json.Encoder()
 _FACT = msgspec.json.Decoder(Fact)
 
@@ -118,6 +123,17 @@ def read_headers(raw: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     Bytes that are no UTF-8 are replaced, since they only serve to be shown.
     """
     return {name: value.decode("utf-8", "replace") for name, value in raw if value is not None}
+
+
+def replay_event(topic: str, key: str, headers: dict[str, str], value: bytes, ticket: Ticket) -> Event:
+    """Return the event of a dead letter's replay: its own topic, key, headers and value, hence its own identity."""
+    return Event(topic, key, headers | {REPLAY_HEADER: f"{ticket.letter_id}/{ticket.replay_id}"}, value)
+
+
+def read_ticket(headers: dict[str, str]) -> Ticket | None:
+    """Return what a replayed record carries, None for any other record (and for a header that is not ours)."""
+    match = _TICKET.fullmatch(headers.get(REPLAY_HEADER, ""))
+    return None if match is None else Ticket(int(match[1]), int(match[2]))
 
 
 def read_fact(headers: dict[str, str], value: bytes | None) -> tuple[str, Fact] | Unrecognised:

@@ -47,6 +47,12 @@ class TopicNames(msgspec.Struct, frozen=True):
         """Return the topic's name on the cluster."""
         return f"{self.prefix}{name}"
 
+    def plain(self, name: str) -> str:
+        """Return the standard name of a topic on the cluster. Raises ValueError if it is not of this installation."""
+        if not name.startswith(self.prefix):
+            raise ValueError(f"the topic {name} has another prefix than {self.prefix}")
+        return name.removeprefix(self.prefix)
+
     @property
     def inbound(self) -> tuple[str, ...]:
         """Return the three topics that carry facts."""

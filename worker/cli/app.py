@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from worker import version
 from worker.accounts import ConfigurationError
+from worker.cli.dead_letters_app import app as dead_letters_app
 from worker.cli.options import FaultLevel, PushDialect, SandboxOptions
 
 app = App(
@@ -16,6 +17,7 @@ app = App(
     help="Keeps orders bought on 1688 and Taobao in step: events to Kafka, a true model in Postgres, follow-up calls.",
     version=version(),
 )
+app.command(dead_letters_app)
 RoleName = Literal["intake", "reconcile", "followups", "outbound", "operations"]
 _SANDBOX_DEFAULTS = SandboxOptions()
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from worker.accounts import Account
+from worker.broker.envelope import Unrecognised
 from worker.catalogue.operation import Dialect
+from worker.domain.facts import Fact
 from worker.intake.callbacks import Parser
 from worker.intake.doors import Door, DoorKind
 from worker.marketplaces.alibaba1688.callbacks import parse as parse_push
@@ -26,3 +30,11 @@ def build_door(account: Account) -> Door:
 def parser_of(account: Account) -> Parser:
     """Return what reads an account's messages."""
     return parse_push if Dialect(account.dialect) is Dialect.ALIBABA1688 else parse_callback
+
+
+def reread(accounts: Iterable[Account], message: Unrecognised) -> Iterable[Fact]:
+    """Read a kept message anew, by the account it came for. Raises what the parser raises, LookupError without one."""
+    for account in accounts:
+        if account.name == message.account:
+            return parser_of(account)(account.name, message.body, message.received_at)
+    raise LookupError(f"there is no account {message.account[:40]!r} any more")

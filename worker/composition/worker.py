@@ -15,12 +15,13 @@ from worker.accounts import Account
 from worker.broker.consumer import Consumer, ConsumerOptions
 from worker.broker.durable import DurablePublisher
 from worker.broker.topics import TopicNames
-from worker.composition.doors import build_door, parser_of
+from worker.composition.doors import build_door, parser_of, reread
 from worker.composition.outside import Outside
 from worker.composition.pace import SharedLimiter
 from worker.composition.pollers import build_pollers
 from worker.composition.watching import watch
 from worker.domain.clock import SECOND, Clock
+from worker.domain.dead_letters import LeakLimits
 from worker.domain.policy import Effect, Policy
 from worker.followups.executor import Executor, Handle
 from worker.followups.pay import Pay
@@ -36,6 +37,8 @@ from worker.intake.spool import PostgresSpool, SpoolDrain
 from worker.marketplaces.port import Marketplace, Stream
 from worker.operations.access import Access
 from worker.operations.api import create_api
+from worker.operations.dead_letters.replayer import Replayer
+from worker.operations.dead_letters.watch import EVERY_S, DeadLetterWatch
 from worker.operations.health import Health, Loop
 from worker.operations.notifier import Notifier, apprise_teller
 from worker.operators import Operators
@@ -143,6 +146,7 @@ class Worker:
             self._spawn_loop("relay", relay.run)
         if Role.OPERATIONS in self.roles:
             self._spawn_loop("notifier", self._notifier().run)
+            self._start_dead_letters()
         if Role.INTAKE in self.roles:
             self._start_intake()
         await self.http.start()
@@ -190,6 +194,7 @@ class Worker:
             self.clock,
             skew=self.skew_ms,
             dead_letter_limit=self.settings.dead_letter_limit,
+            reread=lambda message: reread(self.accounts, message),
         )
         await reconciler.begin()
         options = ConsumerOptions(
@@ -282,6 +287,13 @@ class Worker:
             jitter=self.jitter,
         )
 
+    def _start_dead_letters(self) -> None:
+        replayer = Replayer(self.engine, self.kafka, self.names, self.wakeups, idle_s=self.settings.idle_poll_s)
+        self._spawn_loop("replays", replayer.run)
+        limits = LeakLimits(int(self.settings.dead_letter_old_after_s * SECOND), self.settings.dead_letter_trickle_days)
+        watch_letters = DeadLetterWatch(self.engine, self.clock, limits)
+        self._spawn_loop("dead-letters", watch_letters.run, self.settings.stalled_after_s + EVERY_S)
+
     def _notifier(self) -> Notifier:
         urls = [url.get_secret_value() for url in self.settings.notify_urls]
         return Notifier(
@@ -302,6 +314,7 @@ class Worker:
             health=self.health,
             version=version(),
             policies=self._policies,
+            topics=self.names.inbound,
         )
         callbacks = self._callbacks() if Role.INTAKE in self.roles else None
         return front(callbacks, api)

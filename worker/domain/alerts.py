@@ -26,6 +26,7 @@ class AlertKind(StrEnum):
     STRANGE_WORD = "strange_word"
     REFRESH_FAILING = "refresh_failing"
     DEAD_LETTERS = "dead_letters"
+    DEAD_LETTERS_LEAK = "dead_letters_leak"
     CONSUMPTION_STOPPED = "consumption_stopped"
     DRIFT = "drift"
     SUBSTITUTES_FOUND = "substitutes_found"

@@ -143,6 +143,11 @@ class Redactor:
         )
 
 
+def scrubbed(text: str) -> str:
+    """Return a text of our own, such as an error's, without what looks like a phone number or a mail address."""
+    return _EMAIL.sub(LEFT_OUT, _PHONE.sub(LEFT_OUT, text))
+
+
 def plain_name(name: str) -> str:
     """Return a name as it is compared: letters and digits alone, in lower case."""
     folded = unicodedata.normalize("NFKC", name).lower()

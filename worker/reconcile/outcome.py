@@ -12,6 +12,7 @@ import msgspec
 from worker.domain.alerts import Alert, correction_alert, drift_alert, order_alerts
 from worker.domain.changes import Change, ChangeType
 from worker.domain.clock import Millis, to_datetime
+from worker.domain.dead_letters import Ticket
 from worker.domain.facts import Source
 from worker.domain.identity import OrderKey
 from worker.domain.policy import Effect, Policy, settlement, wanted_follow_ups
@@ -42,7 +43,10 @@ class Touched(msgspec.Struct):
 
 
 class Writes(msgspec.Struct):
-    """Everything that one batch writes. `refs`: the row of each order that a fact of the batch touched."""
+    """Everything that one batch writes. `refs`: the row of each order that a fact of the batch touched.
+
+    `fresh`: facts that were taken from records of their own, not from the replay of a dead letter.
+    """
 
     refs: dict[OrderKey, int] = {}
     facts: list[tuple[Any, ...]] = []
@@ -60,6 +64,8 @@ class Writes(msgspec.Struct):
     condition_refs: list[int] = []
     final_refs: list[int] = []
     dead: list[DeadLetter] = []
+    replays: list[Ticket] = []
+    fresh: int = 0
     counts: dict[tuple[str, str], int] = {}
     drift: dict[tuple[str, str], int] = {}
     oldest: Millis | None = None
@@ -73,11 +79,12 @@ def settle_batch(
     skew: Millis,
 ) -> Writes:
     """Apply the batch's new facts, in order of arrival, and return what is to be written."""
-    writes = Writes(repeats=dict(batch.repeats), dead=list(batch.dead))
+    writes = Writes(repeats=dict(batch.repeats), dead=list(batch.dead), replays=batch.replays)
     touched: dict[OrderKey, Touched] = {}
     for fact_id, delivered in batch.delivered.items():
         if fact_id in known:
             writes.repeats[fact_id] = writes.repeats.get(fact_id, 0) + 1
+            writes.fresh += delivered.fresh
             _count(writes, delivered.fact.kind, Outcome.DUPLICATE)
             continue
         _apply_one(delivered, _touch(touched, locked[delivered.fact.key], skew), writes, skew)
@@ -113,6 +120,7 @@ def _apply_one(delivered: Delivered, state: Touched, writes: Writes, skew: Milli
         detail = traceback.format_exc()[-MAX_DETAIL_CHARS:]
         writes.dead.append(DeadLetter(f"apply: {type(error).__name__}: {error}"[:300], detail, record, by_us=True))
         return
+    writes.fresh += delivered.fresh
     state.order = applied.order
     state.sequence += len(changes)
     writes.outbox += changes

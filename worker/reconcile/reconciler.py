@@ -17,13 +17,13 @@ from worker.domain.alerts import Alert, AlertKind, Severity
 from worker.domain.clock import SECOND, Clock, Millis
 from worker.reconcile import metrics
 from worker.reconcile.outcome import PolicyOf, UnwritableError, Writes, settle_batch
-from worker.reconcile.records import MAX_DETAIL_CHARS, DeadLetter, ReadBatch, Record, read_batch
-from worker.storage import alert_store, batch_store, follow_up_wants
+from worker.reconcile.records import MAX_DETAIL_CHARS, DeadLetter, ReadBatch, Record, Reread, read_batch
+from worker.storage import alert_store, batch_store, dead_letter_store, follow_up_wants
 from worker.storage.engine import transaction
 from worker.storage.order_rows import json_text, plain
 from worker.storage.wakeup import Work, notify
 
-MAX_STATEMENTS = 18
+MAX_STATEMENTS = 19
 """Statements of one batch, whatever its size (tests count them)."""
 STOPPED_CAUSE = AlertKind.CONSUMPTION_STOPPED.value
 _REFUSALS = (DBAPIError, UnwritableError, msgspec.MsgspecError)
@@ -51,12 +51,14 @@ class Reconciler:
         *,
         skew: Millis,
         dead_letter_limit: int,
+        reread: Reread | None = None,
     ) -> None:
         self._engine = engine
         self._policy_of = policy_of
         self._clock = clock
         self._skew = skew
         self._dead_letter_limit = dead_letter_limit
+        self._reread = reread
         self._failed_in_a_row = 0
 
     async def begin(self) -> None:
@@ -76,7 +78,7 @@ class Reconciler:
     async def _handle(self, records: Sequence[Record]) -> None:
         started = time.perf_counter()
         try:
-            await self._store(read_batch(records))
+            await self._store(read_batch(records, self._reread))
         except _REFUSALS as error:
             metrics.BATCH_FAILURES.labels(type(error).__name__).inc()
             if not _is_about_the_data(error):
@@ -90,11 +92,13 @@ class Reconciler:
         """Find the record whose data Postgres, or our own code, refuses, and set only that one aside."""
         for record in records:
             try:
-                await self._store(read_batch([record]))
+                await self._store(read_batch([record], self._reread))
             except _REFUSALS as error:
                 if not _is_about_the_data(error):
                     raise
-                await self._store(ReadBatch(dead=[_refused(record, error)]))
+                refused = _refused(record, error)
+                replays = [refused.ticket] if refused.ticket else []
+                await self._store(ReadBatch(dead=[refused], replays=replays))
 
     async def _store(self, batch: ReadBatch) -> None:
         async with transaction(self._engine) as connection:
@@ -111,8 +115,9 @@ class Reconciler:
         self._measure(writes)
 
     def _count_failures(self, writes: Writes) -> int:
-        failed = sum(letter.by_us for letter in writes.dead)
-        return failed + (0 if writes.facts or writes.repeats else self._failed_in_a_row)
+        """Count what failed in a row. Replays speak neither way: they fail as before, or were mended one by one."""
+        failed = sum(letter.by_us and letter.ticket is None for letter in writes.dead)
+        return failed + (0 if writes.fresh else self._failed_in_a_row)
 
     async def _open_stopped_alert(self, reached: _LimitReachedError) -> None:
         alert = Alert(
@@ -150,9 +155,22 @@ async def _write(connection: AsyncConnection, writes: Writes) -> None:
     await follow_up_wants.want_refreshes(connection, writes.refreshes)
     await follow_up_wants.want_searches(connection, writes.searches)
     await batch_store.insert_outbox(connection, writes.outbox)
-    await batch_store.insert_dead_letters(connection, [_dead_letter_row(letter) for letter in writes.dead])
+    await _set_aside(connection, writes)
     await _write_alerts(connection, writes)
     await notify(connection, Work.OUTBOX, Work.FOLLOW_UPS, Work.ALERTS)
+
+
+async def _set_aside(connection: AsyncConnection, writes: Writes) -> None:
+    """Set aside what failed for the first time; tell the letters that were replayed what came of it."""
+    again = {letter.ticket: letter for letter in writes.dead if letter.ticket is not None}
+    ends = [(ticket, _failure(again[ticket]) if ticket in again else None) for ticket in dict.fromkeys(writes.replays)]
+    lost = await dead_letter_store.settle_replays(connection, ends) if ends else set()
+    first = [letter for letter in writes.dead if letter.ticket is None or letter.ticket.letter_id in lost]
+    await batch_store.insert_dead_letters(connection, [_dead_letter_row(letter) for letter in first])
+
+
+def _failure(letter: DeadLetter) -> dead_letter_store.Failure:
+    return dead_letter_store.Failure(letter.fingerprint, plain(letter.reason) or "", plain(letter.detail) or "")
 
 
 async def _write_alerts(connection: AsyncConnection, writes: Writes) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worker.domain.alerts import CONDITION_KINDS, PAYMENT_KINDS, Alert, AlertKind
+from worker.domain.dead_letters import LetterState
 from worker.domain.identity import OrderKey
 from worker.storage.bulk import as_params, rows_source
 from worker.storage.order_rows import json_text, plain
@@ -45,6 +46,27 @@ _RESOLVE_CONDITIONS = text(
 _RESOLVE_CAUSE = text(
     f"""
     WITH done AS (UPDATE alerts SET resolved_at = now() WHERE resolved_at IS NULL AND cause = :cause RETURNING id)
+    {_NOTICE_RESOLVED}
+    """  # noqa: S608 - names are ours
+)
+_RESOLVE_OTHERS = text(
+    f"""
+    WITH done AS (
+        UPDATE alerts SET resolved_at = now()
+        WHERE resolved_at IS NULL AND kind = :kind AND cause <> ALL(CAST(:causes AS text[]))
+        RETURNING id)
+    {_NOTICE_RESOLVED}
+    """  # noqa: S608 - names are ours
+)
+_LOCK_OPEN = text("SELECT cause FROM alerts WHERE resolved_at IS NULL AND kind = :kind ORDER BY id FOR NO KEY UPDATE")
+_RESOLVE_SETTLED_LETTERS = text(
+    f"""
+    WITH done AS (
+        UPDATE alerts SET resolved_at = now()
+        WHERE resolved_at IS NULL AND cause = ANY(CAST(:causes AS text[])) AND NOT EXISTS (
+            SELECT FROM dead_letters l WHERE l.fingerprint = split_part(alerts.cause, ':', 2)
+                AND l.state IN ('{LetterState.OPEN}', '{LetterState.REPLAYING}'))
+        RETURNING id)
     {_NOTICE_RESOLVED}
     """  # noqa: S608 - names are ours
 )
@@ -99,6 +121,21 @@ async def resolve_conditions(
 async def resolve_cause(connection: AsyncConnection, cause: str) -> bool:
     """Resolve the open alert of this cause; False if there is none."""
     return (await connection.execute(_RESOLVE_CAUSE, {"cause": cause})).rowcount > 0
+
+
+async def resolve_others(connection: AsyncConnection, kind: AlertKind, causes: Iterable[str]) -> None:
+    """Resolve the open alerts of a kind whose cause is none of these: they no longer hold."""
+    await connection.execute(_RESOLVE_OTHERS, {"kind": kind.value, "causes": list(causes)})
+
+
+async def lock_open(connection: AsyncConnection, kind: AlertKind) -> list[str]:
+    """Lock the open alerts of a kind until the end of the transaction; return their causes."""
+    return list((await connection.execute(_LOCK_OPEN, {"kind": kind.value})).scalars())
+
+
+async def resolve_settled_letters(connection: AsyncConnection, causes: Collection[str]) -> None:
+    """Resolve alerts of dead letters, locked before, none of whose letters waits any more."""
+    await connection.execute(_RESOLVE_SETTLED_LETTERS, {"causes": list(causes)})
 
 
 async def open_causes(connection: AsyncConnection, limit: int) -> list[Mapping[str, Any]]:

@@ -1,13 +1,13 @@
-"""Alerts and dead letters for the read API, newest first."""
+"""Alerts for the read API, newest first."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worker.storage.tables import alerts, dead_letters
+from worker.storage.tables import alerts
 
 
 async def list_alerts(
@@ -21,40 +21,4 @@ async def list_alerts(
         query = query.where(alerts.c.account == account)
     if before is not None:
         query = query.where(alerts.c.id < before)
-    return (await connection.execute(query)).mappings().all()
-
-
-async def dead_letter_groups(connection: AsyncConnection, limit: int) -> Sequence[RowMapping]:
-    """Return the dead letters by fingerprint, each group with its latest letter; the group that grew last comes first.
-
-    The letters' values stay out: a person looks at one on purpose, not in passing.
-    """
-    d = dead_letters.c
-    groups = (
-        select(
-            d.fingerprint,
-            func.count().label("letters"),
-            func.min(d.created_at).label("first_at"),
-            func.max(d.id).label("last_id"),
-        )
-        .group_by(d.fingerprint)
-        .order_by(func.max(d.id).desc())
-        .limit(limit)
-        .subquery()
-    )
-    g = groups.c
-    query = (
-        select(
-            g.fingerprint,
-            g.letters,
-            g.first_at,
-            d.created_at.label("last_at"),
-            d.reason,
-            d.topic,
-            d.partition,
-            d.offset,
-        )
-        .join(dead_letters, d.id == g.last_id)
-        .order_by(g.last_id.desc())
-    )
     return (await connection.execute(query)).mappings().all()

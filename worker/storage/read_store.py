@@ -103,10 +103,25 @@ def telling_away() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if _is_away(error):
-            first_line = str(error).partition("\n")[0]
-            raise DatabaseAwayError(f"{type(error).__name__}: {first_line[:200]}") from error
+        if is_away(error):
+            raise away(error) from error
         raise
+
+
+@contextmanager
+def writing_errors() -> Iterator[None]:
+    """Turn the database's absence in this block, too, into DatabaseAwayError."""
+    try:
+        yield
+    except Exception as error:
+        if is_away(error):
+            raise away(error) from error
+        raise
+
+
+def away(error: Exception) -> DatabaseAwayError:
+    """Return what callers are told of an error that means absence."""
+    return DatabaseAwayError(f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}")
 
 
 async def answers(engine: AsyncEngine) -> bool:
@@ -157,7 +172,7 @@ def _position(at: datetime, ref: int = 0) -> Position:
     return Position((at - _EPOCH) // _MICROSECOND, ref)
 
 
-def _is_away(error: Exception) -> bool:
+def is_away(error: Exception) -> bool:
     """Tell whether it was the database's absence and no fault in what was asked of it."""
     if isinstance(error, OSError | TimeoutError | PoolTimeoutError | asyncpg.InterfaceError):
         return True

@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 from worker.storage.columns import identity, instant, metadata, order_ref
+from worker.storage.dead_letter_tables import dead_letter_replay_items, dead_letter_replays, dead_letters
 from worker.storage.ledger_tables import (
     approvals,
     audit_log,
@@ -32,6 +33,9 @@ from worker.storage.ledger_tables import (
 __all__ = [
     "approvals",
     "audit_log",
+    "dead_letter_replay_items",
+    "dead_letter_replays",
+    "dead_letters",
     "follow_up_attempts",
     "follow_ups",
     "metadata",
@@ -138,24 +142,6 @@ facts = Table(
     Column("offset", BigInteger, nullable=False),
     Column("deliveries", Integer, nullable=False, server_default=text("1")),
     Index("ix_facts_order_ref_id", "order_ref", "id"),
-)
-
-dead_letters = Table(
-    "dead_letters",
-    metadata,
-    identity(),
-    Column("fingerprint", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("detail", Text, nullable=False),
-    Column("topic", Text, nullable=False),
-    Column("partition", Integer, nullable=False),
-    Column("offset", BigInteger, nullable=False),
-    Column("key", Text),
-    Column("headers", JSONB, nullable=False),
-    Column("value", LargeBinary, nullable=False),
-    instant("created_at", now=True),
-    UniqueConstraint("topic", "partition", "offset"),
-    Index("ix_dead_letters_fingerprint_id", "fingerprint", "id"),
 )
 
 spool = Table(

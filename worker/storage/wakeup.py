@@ -25,6 +25,7 @@ class Work(StrEnum):
     FOLLOW_UPS = "follow_ups"
     ALERTS = "alerts"
     SPOOL = "spool"
+    REPLAYS = "replays"
 
 
 async def notify(connection: AsyncConnection, *work: Work) -> None:

@@ -1,4 +1,4 @@
-"""The routes of what wants a person: alerts, and dead letters by cause."""
+"""The routes of what wants a person: alerts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from worker.domain.alerts import AlertKind, Severity
 from worker.operations.api.errors import errors
-from worker.operations.api.models import Record, words
-from worker.operations.api.parameters import AlertsQuery, DeadLettersQuery
-from worker.storage.read_alerts import dead_letter_groups, list_alerts
+from worker.operations.api.models import words
+from worker.operations.api.parameters import AlertsQuery
+from worker.storage.read_alerts import list_alerts
 from worker.storage.read_store import reading
 
 
@@ -42,25 +42,8 @@ class AlertList(BaseModel):
     earlier: Annotated[str | None, Field(description="Send it as `before` for the next page; null on the last one")]
 
 
-class DeadLetterGroup(BaseModel):
-    """Messages that could not be applied, of one cause."""
-
-    fingerprint: str
-    letters: Annotated[int, Field(description="How many there are")]
-    reason: Annotated[str, Field(description="Of the latest one")]
-    first_at: datetime
-    last_at: datetime
-    last_record: Record
-
-
-class DeadLetterGroups(BaseModel):
-    """Dead letters by cause, the cause that came up last first."""
-
-    groups: list[DeadLetterGroup]
-
-
 def alerts_router(engine: AsyncEngine) -> APIRouter:
-    """Return the routes of alerts and dead letters, read through `engine`."""
+    """Return the routes of alerts, read through `engine`."""
     router = APIRouter(prefix="/api/v1", tags=["alerts"])
 
     @router.get("/alerts", summary="List alerts, newest first", responses=errors(422, 503))
@@ -73,19 +56,8 @@ def alerts_router(engine: AsyncEngine) -> APIRouter:
         shown = [_alert(row) for row in found[: query.limit]]
         return AlertList(alerts=shown, earlier=shown[-1].id if len(found) > query.limit else None)
 
-    @router.get("/dead-letters", summary="Show dead letters by cause", responses=errors(422, 503))
-    async def show_dead_letters(query: Annotated[DeadLettersQuery, Query()]) -> DeadLetterGroups:
-        async with reading(engine) as connection:
-            found = await dead_letter_groups(connection, query.limit)
-        return DeadLetterGroups(groups=[_group(row) for row in found])
-
     return router
 
 
 def _alert(row: RowMapping) -> Alert:
     return Alert(**{**row, "id": str(row["id"])})
-
-
-def _group(row: RowMapping) -> DeadLetterGroup:
-    record = Record(topic=row["topic"], partition=row["partition"], offset=row["offset"])
-    return DeadLetterGroup(**row, last_record=record)

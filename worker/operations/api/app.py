@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi import Depends, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from worker.broker.topics import INBOUND
 from worker.domain.policy import Policy
 from worker.operations.access import Access
 from worker.operations.api.alerts import alerts_router
 from worker.operations.api.audit_log import audit_log_router
+from worker.operations.api.dead_letters import dead_letter_actions_router, dead_letters_router
 from worker.operations.api.errors import install_error_handlers
 from worker.operations.api.follow_ups import follow_ups_router
 from worker.operations.api.guard import BEARER, guarded
@@ -34,11 +36,17 @@ Orders as the marketplaces show them, with where each piece of knowledge came fr
 
 
 def create_api(
-    engine: AsyncEngine, *, access: Access, health: Health, version: str, policies: Mapping[str, Policy]
+    engine: AsyncEngine,
+    *,
+    access: Access,
+    health: Health,
+    version: str,
+    policies: Mapping[str, Policy],
+    topics: Sequence[str] = INBOUND,
 ) -> FastAPI:
     """Return the API. It works through `engine`, and lets in whom `access` lets in.
 
-    `policies`: the configured accounts, and what each allows.
+    `policies`: the configured accounts, and what each allows. `topics`: where facts come from.
     """
     api = FastAPI(
         title="order-sync-worker",
@@ -58,6 +66,8 @@ def create_api(
         pauses_router(engine, policies),
         audit_log_router(engine),
         alerts_router(engine),
+        dead_letters_router(engine),
+        dead_letter_actions_router(engine, topics),
         metrics_router(),
     ):
         api.include_router(router, dependencies=kept)

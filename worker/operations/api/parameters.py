@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from worker.domain.dead_letters import LetterState
 from worker.domain.effects import EffectState
 from worker.domain.identity import Platform, valid_account_name
 from worker.domain.status import OrderStatus
@@ -102,6 +103,23 @@ class AuditQuery(_Parameters):
 
 
 class DeadLettersQuery(_Parameters):
-    """How many groups of dead letters."""
+    """Which dead letters, by cause: those that wait for somebody, unless a state is named."""
 
+    state: LetterState | None = None
     limit: Limit = DEFAULT_LIMIT
+
+    @property
+    def states(self) -> list[str]:
+        """Return the states that are asked for."""
+        return [LetterState.OPEN.value, LetterState.REPLAYING.value] if self.state is None else [self.state.value]
+
+
+class LettersQuery(DeadLettersQuery):
+    """Which dead letters, and where in their list."""
+
+    fingerprint: Annotated[str | None, Field(max_length=64)] = None
+    topic: Annotated[str | None, Field(max_length=249)] = None
+    reason_contains: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    before: Annotated[RowId | None, Field(description="`earlier` of the page after it")] = None
