@@ -7,15 +7,13 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -25,9 +23,8 @@ from pydantic import (
 
 from worker.catalogue.operation import Dialect
 from worker.catalogue.tables import operations_of
-from worker.domain.identity import Platform, valid_account_name
-from worker.domain.money import MoneyError, fen_from_yuan
-from worker.domain.policy import Policy
+from worker.domain.identity import valid_account_name
+from worker.policy_config import PolicyConfig
 
 MAX_ACCOUNTS_FILE_BYTES = 1_048_576
 MIN_TOKEN_CHARS = 16
@@ -91,31 +88,6 @@ def _operation_paths(value: dict[str, str], dialect: str) -> Iterator[str]:
             yield f'paths: {name!r} expected a path such as "/v2/taobao/order/detail"'
 
 
-def _money(value: Any) -> int:
-    if not isinstance(value, str):
-        raise ValueError('expected an amount in quotes, such as "500.00" (a bare number is a float and may be inexact)')  # noqa: TRY004 - pydantic wants ValueError
-    try:
-        return fen_from_yuan(value, "amount")
-    except MoneyError as error:
-        raise ValueError(f'expected an amount in yuan such as "500.00" ({error})') from error
-
-
-def _optional_money(value: Any) -> int | None:
-    return None if value is None else _money(value)
-
-
-def _share(value: Any) -> Decimal:
-    if not isinstance(value, str):
-        raise ValueError('expected a share in quotes, such as "0.02" for 2 %')  # noqa: TRY004 - pydantic wants ValueError
-    try:
-        share = Decimal(value)
-    except ArithmeticError as error:
-        raise ValueError('expected a share such as "0.02" for 2 %') from error
-    if not share.is_finite() or not 0 <= share <= 1:
-        raise ValueError('expected a share from "0" to "1", such as "0.02" for 2 %')
-    return share
-
-
 def _host(value: str) -> str:
     if not _HOST.fullmatch(value):
         raise ValueError('expected a domain in lower case, such as "1688.com", with at least one dot')
@@ -125,37 +97,6 @@ def _host(value: str) -> str:
 def _network(value: str) -> str:
     ipaddress.ip_network(value, strict=False)
     return value
-
-
-class PolicyConfig(BaseModel):
-    """What may be paid without a person."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    auto_pay: bool = False
-    auto_pay_limit: Annotated[int, BeforeValidator(_money), Field(ge=0)] = 0
-    price_tolerance: Annotated[Decimal, BeforeValidator(_share)] = Decimal(0)
-    four_eyes_above: Annotated[int | None, BeforeValidator(_optional_money), Field(ge=0)] = None
-    """Above this, two different people must approve what waits for approval, neither of them who asked for it."""
-    find_substitutes: bool = False
-    """Look for the same article elsewhere when a seller lacks goods or raises the price beyond the tolerance."""
-
-    @model_validator(mode="after")
-    def _needs_limit(self) -> Self:
-        if self.auto_pay and self.auto_pay_limit == 0:
-            raise ValueError('auto_pay needs auto_pay_limit, the most to pay for one order, such as "500.00"')
-        return self
-
-    def to_policy(self, platforms: frozenset[Platform]) -> Policy:
-        """Return the domain's policy for an account that can call the marketplace about orders of `platforms`."""
-        return Policy(
-            self.auto_pay,
-            self.auto_pay_limit,
-            self.price_tolerance,
-            platforms,
-            self.find_substitutes,
-            four_eyes_above=self.four_eyes_above,
-        )
 
 
 class Account(BaseModel):

@@ -27,10 +27,11 @@ from tests.domain.examples import (
 from tests.domain.strategies import hints, known_words, reads
 from worker.domain.changes import ChangeType, compare
 from worker.domain.facts import Fact, RefundSeen, Snapshot
-from worker.domain.policy import Effect, Policy, wanted_follow_ups
+from worker.domain.policy import Effect, Policy
 from worker.domain.reducer import Applied, Order, Outcome
 from worker.domain.status import OrderStatus
 from worker.domain.view import View, derive
+from worker.domain.wanted import wanted_follow_ups
 
 GENEROUS = Policy(auto_pay=True, auto_pay_limit=10**9)
 

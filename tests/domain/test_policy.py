@@ -13,32 +13,20 @@ from tests.domain.examples import KEY, TAOBAO_KEY, price, read, refund, status, 
 from tests.domain.strategies import facts
 from worker.domain.facts import Amounts, Fact, Lifecycle
 from worker.domain.identity import Platform
-from worker.domain.policy import (
-    FULL_PAYMENT,
-    SYNC,
-    Effect,
-    PaymentDecision,
-    Policy,
-    Verdict,
-    Wanted,
-    baseline_total,
-    decide_payment,
-    price_hold,
-    settlement,
-    wanted_follow_ups,
-)
+from worker.domain.payments import baseline_total, decide_payment, price_hold
+from worker.domain.policy import FULL_PAYMENT, SYNC, Decision, Effect, Policy, Verdict, Wanted
 from worker.domain.reducer import Order
+from worker.domain.settlement import Proof, settlements
 from worker.domain.status import OrderStatus
 from worker.domain.view import View
+from worker.domain.wanted import wanted_follow_ups
 
 POLICY = Policy(auto_pay=True, auto_pay_limit=50_000, price_tolerance=Decimal("0.02"))
 GENEROUS = Policy(auto_pay=True, auto_pay_limit=10**13, price_tolerance=Decimal(10**6))
 PAYABLE = told(read("waitbuyerpay", 0, total=10_000)).view
 
 
-def decide(
-    view: View, baseline: int | None = 10_000, *, newer: bool = False, policy: Policy = POLICY
-) -> PaymentDecision:
+def decide(view: View, baseline: int | None = 10_000, *, newer: bool = False, policy: Policy = POLICY) -> Decision:
     return decide_payment(view, baseline, policy, now_unconfirmed=newer)
 
 
@@ -83,7 +71,7 @@ def test_the_tolerance_is_exact_to_the_fen(baseline: int, tolerance: Decimal) ->
 
 
 def test_a_confirmed_order_within_limit_and_tolerance_is_paid() -> None:
-    assert decide(PAYABLE) == PaymentDecision(Verdict.PROCEED, "within limit and tolerance", 10_000)
+    assert decide(PAYABLE) == Decision(Verdict.PROCEED, "within limit and tolerance", 10_000)
 
 
 @pytest.mark.parametrize("baseline", [None, 10_000, 9_804])
@@ -240,25 +228,26 @@ def test_of_an_order_that_cannot_be_called_about_nothing_is_wanted(platform: Pla
 
 
 @pytest.mark.parametrize(
-    ("history", "settled"),
+    ("history", "proof"),
     [
         ([], None),
         ([status("success", 1)], None),
         ([status("cancel", 1)], None),
-        ([read("waitbuyerpay", 1)], None),
+        ([read("waitbuyerpay", 1)], Proof.NOT_DONE),
         ([read("waitbuyerpay", 1), status("waitsellersend", 60), status("cancel", 90)], None),
         ([read("waitselleract", 1)], None),
-        ([read("waitbuyerpay", 1, paid=True)], True),
-        ([read("waitsellersend", 1)], True),
-        ([read("success", 1), status("cancel", 60)], True),
-        ([read("cancel", 1, paid=True)], True),
-        ([read("waitselleract", 1, paid=True)], True),
-        ([read("cancel", 1)], False),
-        ([read("waitbuyerpay", 1), read("cancel", 60)], False),
+        ([read("waitbuyerpay", 1, paid=True)], Proof.DONE),
+        ([read("waitsellersend", 1)], Proof.DONE),
+        ([read("success", 1), status("cancel", 60)], Proof.DONE),
+        ([read("cancel", 1, paid=True)], Proof.DONE),
+        ([read("waitselleract", 1, paid=True)], Proof.DONE),
+        ([read("cancel", 1)], Proof.OVER),
+        ([read("waitbuyerpay", 1), read("cancel", 60)], Proof.OVER),
     ],
 )
-def test_only_a_snapshot_settles_a_payment(history: list[Fact], settled: bool | None) -> None:  # noqa: FBT001 - a table
-    assert settlement(told(*history)) is settled
+def test_only_a_snapshot_proves_anything_about_a_payment(history: list[Fact], proof: Proof | None) -> None:
+    proven = {one.effect: one.proof for one in settlements(told(*history))}
+    assert proven.get(Effect.PAY) is proof
 
 
 def test_paid_once_is_paid_whatever_the_word_says_later() -> None:

@@ -24,10 +24,11 @@ from tests.domain.examples import (
 from worker.domain.clock import HOUR, MINUTE
 from worker.domain.facts import Amounts, RefundSeen, Snapshot
 from worker.domain.money import MoneyError, fen_from_fen, fen_from_yuan
-from worker.domain.policy import Policy, wanted_follow_ups
+from worker.domain.policy import Policy
 from worker.domain.reducer import Outcome
 from worker.domain.status import OrderStatus
 from worker.domain.view import MAX_READ_PAUSE, STALE_READ_PAUSE, STRANGE_WORD_PAUSE
+from worker.domain.wanted import wanted_follow_ups
 
 PAYING = Policy(auto_pay=True, auto_pay_limit=10**9)
 HALF_HOUR = 30 * 60

@@ -23,8 +23,11 @@ from worker.domain.clock import SECOND, Millis, SystemClock
 from worker.domain.facts import Amounts, Fact, Lifecycle, Snapshot, Source, StatusSeen
 from worker.domain.identity import Platform
 from worker.domain.policy import Effect, Policy
+from worker.followups.actions.pay import Pay
 from worker.followups.executor import LEASE_S, Executor
-from worker.followups.pay import Pay
+from worker.followups.fresh import FreshReads
+from worker.followups.ledger import Ledger
+from worker.followups.perform import Perform
 from worker.followups.recovery import Recovery
 from worker.followups.refresh import Refresh
 from worker.intake.spool import PostgresSpool
@@ -116,19 +119,23 @@ class Stage:
         self.clock = self.market.clock
         self.spool = WatchedSpool(engine)
         self.reconciler = make_reconciler(engine, policy=policy, skew=SKEW)
-        self.recovery = Recovery(engine, first_pause_s=1.0, interval_s=1.0, sleep=asyncio.sleep)
+        self.recovery = Recovery(
+            engine, policies={"main": policy}, first_pause_s=1.0, interval_s=1.0, sleep=asyncio.sleep
+        )
         nowhere = KafkaLink("127.0.0.1:1", TopicNames())
         self.publisher = DurablePublisher(
             nowhere, self.spool, kafka_timeout_s=1.0, spool_timeout_s=5.0, now=lambda: 0.0
         )
         jitter = random.Random(1)  # noqa: S311 - pauses
         self.refresh = Refresh(self.market, self.publisher, engine, self.clock, jitter)
-        self.pay = Pay(
-            self.market, self.publisher, engine, self.clock, jitter, policy=policy, skew=SKEW, monotonic=monotonic
-        )
+        self.policy = policy
+        self.ledger = Ledger(engine, "main", policy, self.clock)
+        self.reads = FreshReads(self.market, self.publisher, SKEW)
+        action = Pay(self.market, self.reads, policy)
+        self.pay = Perform(action, self.ledger, self.clock, jitter, monotonic=monotonic)
 
     def beside(self) -> "Stage":
-        return Stage(self.engine, self.market)
+        return Stage(self.engine, self.market, policy=self.policy)
 
     def executor(self, effect: Effect, *, concurrency: int = 4) -> Executor:
         handle = self.pay if effect is Effect.PAY else self.refresh

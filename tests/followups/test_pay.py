@@ -11,7 +11,7 @@ from tests.storage.database import rows, value
 from worker.domain.facts import Fact, Source
 from worker.domain.identity import Platform
 from worker.domain.policy import Policy
-from worker.followups.pay import SEND_WITHIN_S
+from worker.followups.perform import SEND_WITHIN_S
 from worker.marketplaces.port import EffectAnswer, NotSentError, RetryableError
 
 

@@ -14,7 +14,8 @@ from worker.followups.executor import LEASE_S
 from worker.marketplaces.port import EffectAnswer, EffectOutcome, NotSentError
 from worker.storage import follow_up_claims
 from worker.storage.engine import transaction
-from worker.storage.follow_up_claims import Claim, Ending
+from worker.storage.follow_up_claims import Claim
+from worker.storage.follow_up_sending import Beginning, Ending, begin_many, end_many
 
 UNCLEAR_ANSWERS: dict[str, EffectAnswer | Exception] = {
     "a time-out": EffectAnswer(EffectOutcome.UNCLEAR, "RetryableError: no answer: TimeoutError"),
@@ -163,20 +164,19 @@ async def test_several_recoveries_at_once_make_one_unknown_and_one_alert(stage: 
     assert await value(stage.engine, "SELECT count(*) FROM alert_notices") == abandoned
 
 
-def ending(state: EffectState = EffectState.SUCCEEDED) -> Ending:
-    return Ending(state, "late", to_datetime(SystemClock().now_ms()), "paid")
+def ending(held: Claim, state: EffectState = EffectState.SUCCEEDED) -> Ending:
+    return Ending(held, state, "late", to_datetime(SystemClock().now_ms()), "done")
 
 
 async def begin(stage: Stage, held: Claim) -> bool:
     async with transaction(stage.engine) as connection:
-        return await follow_up_claims.begin_sending(
-            connection, held, operation="order_pay", amount=10_000, evidence={}, lease_s=LEASE_S
-        )
+        call = Beginning(held, "order_pay", {}, {}, 10_000, spends=True)
+        return held.id in await begin_many(connection, [call], lease_s=LEASE_S)
 
 
 async def end(stage: Stage, held: Claim) -> bool:
     async with transaction(stage.engine) as connection:
-        return await follow_up_claims.end_sending(connection, held, ending())
+        return held.id in await end_many(connection, [ending(held)])
 
 
 async def test_a_zombie_whose_lease_ended_may_not_begin(stage: Stage) -> None:
@@ -200,7 +200,7 @@ async def test_a_zombie_whose_claim_was_taken_over_may_neither_begin_nor_end_nor
     assert await end(stage, zombie) is False
     async with transaction(stage.engine) as connection:
         assert not await follow_up_claims.release(
-            connection, zombie, state=EffectState.PLANNED, reason=None, due_at=ending().due_at, failed=False
+            connection, zombie, state=EffectState.PLANNED, reason=None, due_at=ending(zombie).due_at, failed=False
         )
     assert await stage.state() == "sending"
     assert await end(stage, held) is True

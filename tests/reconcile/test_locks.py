@@ -44,7 +44,7 @@ async def row_held(engine: AsyncEngine, effect: str, order_id: str) -> AsyncIter
 
 
 def recovery_of(engine: AsyncEngine) -> Recovery:
-    return Recovery(engine, first_pause_s=0.0, interval_s=0.0, sleep=asyncio.sleep)
+    return Recovery(engine, policies={}, first_pause_s=0.0, interval_s=0.0, sleep=asyncio.sleep)
 
 
 @pytest.fixture
@@ -90,15 +90,17 @@ async def test_a_payment_is_locked_before_the_read_that_would_settle_it(
 
 
 @pytest.mark.parametrize("arrived", [(1, 3, 2), (2, 3, 1)])
-async def test_reads_of_many_orders_are_planned_in_the_same_order_by_all(
+async def test_recovery_leaves_alone_what_a_batch_works_on(
     engine: AsyncEngine, other: AsyncEngine, arrived: tuple[int, ...]
 ) -> None:
+    """The batch has locked the payments of its orders, so recovery plans no reads of them, and waits for nobody."""
     topic = Topic()
     await with_unknown_payments(engine, topic, 1, 2)
     heard = [of(order(number), status("waitsellersend", 60))[0] for number in arrived]
     async with row_held(engine, "refresh", "3"):
         reconciling = asyncio.create_task(make_reconciler(engine).handle(topic.take(*heard)))
         await waiting(engine, 1)
-        recovering = asyncio.create_task(recovery_of(other).recover_once())
-        await waiting(engine, 2)
-    await asyncio.gather(reconciling, recovering)
+        await asyncio.wait_for(recovery_of(other).recover_once(), 5)
+        assert not reconciling.done()
+    await reconciling
+    assert await value(engine, "SELECT count(*) FROM orders WHERE status = 'awaiting_shipment'") == 3

@@ -14,6 +14,7 @@ from worker.broker.producer import KafkaLink
 from worker.broker.topics import TopicNames
 from worker.composition.recorders import build_recorder
 from worker.domain.clock import Clock, SystemClock
+from worker.followups.presence import Presence
 from worker.http_server import AsgiApp, HttpServer
 from worker.marketplaces.build import Network, build_marketplace
 from worker.marketplaces.limits import Limiter
@@ -47,6 +48,10 @@ class Outside:
     def wakeups(self) -> Wakeups:
         """Return what tells of new work."""
         return Wakeups(self.settings.dsn)
+
+    def presence(self) -> Presence:
+        """Return what shows to other workers that this one lives."""
+        return Presence(self.settings.dsn, self.jitter)
 
     def kafka(self, names: TopicNames) -> KafkaLink:
         """Return the link for writing to Kafka."""

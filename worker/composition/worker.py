@@ -16,19 +16,19 @@ from worker.broker.consumer import Consumer, ConsumerOptions
 from worker.broker.durable import DurablePublisher
 from worker.broker.topics import TopicNames
 from worker.composition.doors import build_door, parser_of, reread
+from worker.composition.followups import Post, build_posts
 from worker.composition.outside import Outside
 from worker.composition.pace import SharedLimiter
 from worker.composition.pollers import build_pollers
 from worker.composition.watching import watch
 from worker.domain.clock import SECOND, Clock
 from worker.domain.dead_letters import LeakLimits
-from worker.domain.policy import Effect, Policy
-from worker.followups.executor import Executor, Handle
-from worker.followups.pay import Pay
+from worker.domain.policy import Policy
+from worker.followups.executor import Executor
+from worker.followups.presence import Presence
 from worker.followups.recovery import Recovery
-from worker.followups.refresh import Refresh
-from worker.followups.substitutes import Substitutes
 from worker.followups.sweep import Sweep
+from worker.followups.watchdog import Watchdog
 from worker.http_server import AsgiApp, front
 from worker.intake.callbacks import CallbackApp, Limits
 from worker.intake.messages import MessagePoller
@@ -50,8 +50,8 @@ from worker.storage.schema import require_schema
 from worker.supervision import keep_running
 
 GROUP = "ordersync.reconcile"
-PAY_CONCURRENCY = 4
 RECOVERY_INTERVAL_S = 2.0
+WATCHDOG_INTERVAL_S = 5.0
 LAST_WORDS_S = 1.0
 """For each connection that is closed at the very end: with a server away it would wait for it in vain."""
 Progress = Callable[[], None]
@@ -218,30 +218,30 @@ class Worker:
         await asyncio.sleep(1.0 * self.jitter.uniform(0.5, 1.5))
 
     def _start_follow_ups(self) -> None:
+        presence = self._outside.presence()
+        self._spawn("presence", presence.run)
         recovery = Recovery(
             self.engine,
+            policies=self._policies,
             first_pause_s=self.settings.unknown_first_pause_s,
             interval_s=RECOVERY_INTERVAL_S,
             sleep=asyncio.sleep,
         )
         self._spawn_loop("recovery", recovery.run)
+        watchdog = Watchdog(self.engine, self._policies, interval_s=WATCHDOG_INTERVAL_S, sleep=asyncio.sleep)
+        self._spawn_loop("watchdog", watchdog.run)
         for account in self.accounts:
             marketplace = self.marketplaces[account.name]
-            refresh = Refresh(marketplace, self.publisher, self.engine, self.clock, self.jitter)
-            pay = Pay(
+            for post in build_posts(
+                account,
+                self.policy_of(account.name),
                 marketplace,
                 self.publisher,
                 self.engine,
-                self.clock,
-                self.jitter,
-                policy=self.policy_of(account.name),
+                self._outside,
                 skew=self.skew_ms,
-                monotonic=self._outside.monotonic,
-            )
-            self._start_executor(account.name, Effect.REFRESH, refresh, account.max_concurrent_reads)
-            if account.policy.find_substitutes:
-                search = Substitutes(marketplace, self.engine, self.clock, self.jitter)
-                self._start_executor(account.name, Effect.FIND_SUBSTITUTES, search, 1)
+            ):
+                self._start_executor(account.name, post, presence)
             if marketplace.platforms:
                 sweep = Sweep(
                     account.name,
@@ -252,21 +252,20 @@ class Worker:
                     sleep=asyncio.sleep,
                 )
                 self._spawn_loop(f"sweep:{account.name}", sweep.run, self.settings.stalled_after_s + account.sweep_s)
-            if account.policy.auto_pay:  # else what is planned stays planned: nothing is paid, nothing is forgotten
-                self._start_executor(account.name, Effect.PAY, pay, PAY_CONCURRENCY)
 
-    def _start_executor(self, account: str, effect: Effect, handle: Handle, concurrency: int) -> None:
+    def _start_executor(self, account: str, post: Post, presence: Presence) -> None:
         executor = Executor(
             account,
-            effect,
-            handle,
+            post.effect,
+            post.handle,
             self.engine,
             self.wakeups,
-            concurrency=concurrency,
+            concurrency=post.concurrency,
             idle_s=self.settings.idle_poll_s,
+            holder=lambda: presence.holder,
         )
         self._executors.append(executor)
-        self._spawn_loop(f"executor:{effect}:{account}", executor.run)
+        self._spawn_loop(f"executor:{post.effect}:{account}", executor.run)
 
     def _start_intake(self) -> None:
         drain = SpoolDrain(self.engine, self.kafka, self.wakeups)

@@ -11,8 +11,10 @@ import msgspec
 
 from worker.domain.identity import OrderKey
 from worker.domain.money import yuan_text
-from worker.domain.policy import Effect, Policy, wanted_follow_ups
+from worker.domain.plans import NO_PLAN, StandingPlan
+from worker.domain.policy import Effect, Policy
 from worker.domain.reducer import Order
+from worker.domain.wanted import wanted_follow_ups
 
 
 class AlertKind(StrEnum):
@@ -31,6 +33,12 @@ class AlertKind(StrEnum):
     DRIFT = "drift"
     SUBSTITUTES_FOUND = "substitutes_found"
     POLL_FAILING = "poll_failing"
+    EFFECT_UNKNOWN = "effect_unknown"
+    EFFECT_REJECTED = "effect_rejected"
+    EFFECT_WAITING = "effect_waiting"
+    APPROVAL_WAITING = "approval_waiting"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    EFFECTS_STOPPED = "effects_stopped"
 
 
 class Severity(StrEnum):
@@ -57,14 +65,17 @@ CONDITION_KINDS = frozenset({AlertKind.PRICE_BEYOND_TOLERANCE, AlertKind.REFUND_
 
 _MAX_NAMED = 80
 
+
 PAYMENT_KINDS = frozenset({AlertKind.PAYMENT_NEEDS_PERSON, AlertKind.PAYMENT_UNKNOWN})
 """Kinds that end when the order shows as paid or closed."""
 
 
-def order_alerts(order: Order, policy: Policy) -> Iterator[Alert]:
+def order_alerts(
+    order: Order, policy: Policy, plan: StandingPlan = NO_PLAN, approved: int | None = None
+) -> Iterator[Alert]:
     """Yield the conditions that hold for the order as it is now."""
     key = order.key
-    for wanted in wanted_follow_ups(order, policy):
+    for wanted in wanted_follow_ups(order, policy, plan, approved):
         if wanted.effect is Effect.PAY and wanted.hold is not None:
             yield Alert(
                 f"{AlertKind.PRICE_BEYOND_TOLERANCE}:{key}",

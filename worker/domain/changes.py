@@ -20,6 +20,7 @@ class ChangeType(StrEnum):
     LINES_CHANGED = "lines_changed"
     PARCELS_CHANGED = "parcels_changed"
     REFUND_CHANGED = "refund_changed"
+    BOOKINGS_CHANGED = "bookings_changed"
     CONFIRMATION_CHANGED = "confirmation_changed"
 
 
@@ -43,6 +44,14 @@ def compare(before: View, after: View) -> Iterator[Change]:
         yield _change(ChangeType.LINES_CHANGED, before.lines, after.lines)
     if before.parcels != after.parcels:
         yield _change(ChangeType.PARCELS_CHANGED, before.parcels, after.parcels)
+    yield from _refund_changes(before, after)
+    if before.bookings != after.bookings:
+        yield Change(ChangeType.BOOKINGS_CHANGED, list(before.bookings), list(after.bookings))
+    if before.unconfirmed != after.unconfirmed:
+        yield Change(ChangeType.CONFIRMATION_CHANGED, not before.unconfirmed, not after.unconfirmed)
+
+
+def _refund_changes(before: View, after: View) -> Iterator[Change]:
     if before.refunds != after.refunds:
         known = {refund.refund_id: refund for refund in before.refunds}
         shown = {refund.refund_id for refund in after.refunds}
@@ -51,8 +60,6 @@ def compare(before: View, after: View) -> Iterator[Change]:
                 yield _change(ChangeType.REFUND_CHANGED, known.get(refund.refund_id), refund)
         for refund_id in sorted(known.keys() - shown):  # only beyond the limit on refunds known from callbacks alone
             yield _change(ChangeType.REFUND_CHANGED, known[refund_id], None)
-    if before.unconfirmed != after.unconfirmed:
-        yield Change(ChangeType.CONFIRMATION_CHANGED, not before.unconfirmed, not after.unconfirmed)
 
 
 def _change(kind: ChangeType, before: object, after: object) -> Change:

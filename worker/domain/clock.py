@@ -16,6 +16,7 @@ Millis = int
 SECOND: Millis = 1_000
 MINUTE: Millis = 60 * SECOND
 HOUR: Millis = 60 * MINUTE
+DAY: Millis = 24 * HOUR
 
 
 class Clock(Protocol):

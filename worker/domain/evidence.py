@@ -13,6 +13,7 @@ import msgspec
 from worker.domain.clock import Millis
 from worker.domain.facts import (
     Amounts,
+    BookingSeen,
     Fact,
     Lifecycle,
     Line,
@@ -31,6 +32,8 @@ from worker.domain.status import OrderStatus, implied_status, map_word
 T = TypeVar("T")
 MAX_HINTED_REFUNDS = 50
 """Refund ids remembered from callbacks alone; the oldest stamps go first. A snapshot's refunds are never dropped."""
+MAX_BOOKINGS = 20
+"""International numbers remembered per order; the oldest stamps go first."""
 MAX_STRANGE_WORDS = 20
 """Unknown status words remembered from callbacks; the oldest stamps go first."""
 
@@ -77,7 +80,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     list. `asked_at`: when the latest read of the order was asked, be its answer the best or not. `first_total` is the
     earliest total heard of and `first_read_total` the earliest one read: the baseline of the price guard where nobody
     planned one. `standing` is the best snapshot whose status word we know, kept only while `lifecycle` holds a word
-    that nobody knows: such a word moves nothing.
+    that nobody knows: such a word moves nothing. `bookings`: international number → its latest stamp.
     """
 
     lifecycle: Observed[Lifecycle] | None = None
@@ -95,6 +98,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     asked_at: Millis | None = None
     first_total: Hinted[int] | None = None
     first_read_total: Hinted[int] | None = None
+    bookings: dict[str, Stamp] = {}
 
 
 def absorb(evidence: Evidence, fact: Fact, fact_id: str) -> Evidence:
@@ -111,8 +115,17 @@ def absorb(evidence: Evidence, fact: Fact, fact_id: str) -> Evidence:
             return _with_total(msgspec.structs.replace(evidence, price_hint=best), amounts, stamp)
         case RefundSeen():
             return _absorb_refund(evidence, content, stamp)
+        case BookingSeen(number=number):
+            return msgspec.structs.replace(evidence, bookings=_with_booking(evidence.bookings, number, stamp))
         case PriceSeen() | LogisticsSeen():
             return msgspec.structs.replace(evidence, nudge=_later(evidence.nudge, stamp))
+
+
+def _with_booking(known: dict[str, Stamp], number: str, stamp: Stamp) -> dict[str, Stamp]:
+    bookings = known | {number: _later(known.get(number), stamp)}
+    if len(bookings) > MAX_BOOKINGS:
+        del bookings[min(bookings, key=lambda one: bookings[one])]
+    return bookings
 
 
 def version_of(fact: Fact, content: Snapshot, fact_id: str) -> Version:

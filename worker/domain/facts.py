@@ -118,6 +118,12 @@ class LogisticsSeen(msgspec.Struct, frozen=True, tag="logistics"):
     waybill: str | None = None
 
 
+class BookingSeen(msgspec.Struct, frozen=True, tag="booking"):
+    """The number under which the order goes abroad, as the answer to our own booking named it."""
+
+    number: str
+
+
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     """The order as the marketplace answers when asked. An aspect that the answer does not cover is None."""
 
@@ -128,7 +134,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     refunds: tuple[RefundSeen, ...] | None = None
 
 
-Content = StatusSeen | PriceSeen | RefundSeen | LogisticsSeen | Snapshot
+Content = StatusSeen | PriceSeen | RefundSeen | LogisticsSeen | BookingSeen | Snapshot
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -147,7 +153,7 @@ class Fact(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """Return `status`, `price`, `refund`, `logistics` or `snapshot`."""
+        """Return `status`, `price`, `refund`, `logistics`, `booking` or `snapshot`."""
         return str(self.content.__struct_config__.tag)
 
     @property

@@ -61,6 +61,19 @@ class Plan(msgspec.Struct, frozen=True):
         return f"Plan(planned_total={self.planned_total!r}, own_order_number={self.own_order_number!r}, ...)"
 
 
+class StandingPlan(Plan, frozen=True):
+    """The latest version of an order's plan, and who asked for it; version 0: nobody planned anything."""
+
+    version: int = 0
+    requested_by: str | None = None
+
+    def __repr__(self) -> str:
+        return f"StandingPlan(version={self.version})"
+
+
+NO_PLAN: Final = StandingPlan()
+
+
 class _Reader:
     """Takes fields out of a document and remembers what is wrong with them."""
 

@@ -1,26 +1,68 @@
-"""What an account allows, and what it therefore wants done with an order. Pure: no calls, no clock."""
+"""What an account allows to be done with its orders, and the effects there are. Pure: no calls, no clock."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
-from worker.domain.clock import Millis
-from worker.domain.facts import Amounts
+from worker.domain.clock import DAY, HOUR, Millis
 from worker.domain.identity import Platform
-from worker.domain.money import CNY, yuan_text
-from worker.domain.reducer import Order
-from worker.domain.status import OrderStatus, map_word
-from worker.domain.view import View
+
+
+class Effect(StrEnum):
+    """What we do at a marketplace. `refresh` and `find_substitutes` are safe reads; the others change something."""
+
+    REFRESH = "refresh"
+    FIND_SUBSTITUTES = "find_substitutes"
+    """Look for articles that could stand in for a line's; the purpose is the line's id."""
+    PAY = "pay"
+    UPDATE_DOMESTIC_LOGISTICS = "update_domestic_logistics"
+    """Tell the warehouse which parcels come; the purpose is a digest of the parcels."""
+    CONFIRM_RECEIPT = "confirm_receipt"
+    """Releases the money to the seller."""
+    BOOK_INTERNATIONAL = "book_international"
+    """Order the way abroad; the purpose is a digest of the set of parcels."""
+    CANCEL = "cancel"
+
+
+READS: Final = frozenset({Effect.REFRESH, Effect.FIND_SUBSTITUTES})
+CHANGES: Final = tuple(effect for effect in Effect if effect not in READS)
+"""The effects that the ledger writes down before they are sent, in the order of an order's life."""
+
+
+class SecondAttempt(msgspec.Struct, frozen=True):
+    """When a call of which nobody knows whether it took effect may be made again.
+
+    Inferred, hence configurable: after `reads` fresh reads that all show that nothing happened, the last of them asked
+    at least `quiet` after the call, and at most `attempts` calls in all. One attempt: never by itself.
+    """
+
+    attempts: int = 1
+    quiet: Millis = HOUR
+    reads: int = 4
+
+
+class Breakers(msgspec.Struct, frozen=True):
+    """When the account's effects are stopped by themselves. None or 0: never."""
+
+    unknowns: int = 10
+    """So many calls at once of which nobody knows whether they took effect."""
+    hourly_factor: int = 8
+    """So many times the usual sum of an hour (mean of the last seven days) spent within one hour …"""
+    hourly_floor: int = 0
+    """… but not below this sum (minor units)."""
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """The account's rules for money.
+    """The account's rules. Amounts in minor units, `price_tolerance` a share (0.02 = 2 %).
 
-    `auto_pay_limit` in minor units per order; `price_tolerance` a share (0.02 = 2 %); `platforms` those whose orders we
-    can call the marketplace about. Of others callbacks are recorded, and the order stays unconfirmed.
+    `platforms`: whose orders we can call the marketplace about; of others callbacks are recorded, and the order stays
+    unconfirmed. `pay_platforms`: whose orders may be paid (Taobao's callbacks and lists may name one order by different
+    ids, so paying those has to be switched on). `daily_budget`, `monthly_budget`: of the account, in Beijing days and
+    months; None: none. `confirm_after`: how long after the goods were signed for the receipt is confirmed.
     """
 
     auto_pay: bool = False
@@ -28,23 +70,27 @@ class Policy(msgspec.Struct, frozen=True):
     price_tolerance: Decimal = Decimal(0)
     platforms: frozenset[Platform] = frozenset({Platform.ALIBABA_1688})
     find_substitutes: bool = False
+    pay_platforms: frozenset[Platform] = frozenset({Platform.ALIBABA_1688})
+    daily_budget: int | None = None
+    monthly_budget: int | None = None
+    notify_warehouse: bool = False
+    confirm_receipt: bool = False
+    confirm_after: Millis = DAY
+    book_international: bool = False
+    freight_limit: int = 0
+    has_freight_defaults: bool = False
+    """The account itself names a receiver and a freight service."""
     four_eyes_above: int | None = None
     """Minor units; above it an approval takes two people. None: one is always enough."""
-
-
-class Effect(StrEnum):
-    """What we do at a marketplace. `refresh` and `find_substitutes` are safe reads, `pay` moves money."""
-
-    REFRESH = "refresh"
-    PAY = "pay"
-    FIND_SUBSTITUTES = "find_substitutes"
-    """Look for articles that could stand in for a line's; the purpose is the line's id."""
+    second_attempt: SecondAttempt = SecondAttempt()
+    breakers: Breakers = Breakers()
 
 
 class Wanted(msgspec.Struct, frozen=True):
     """One follow-up that the order calls for. Unique by (order, effect, purpose); `purpose` of a payment is its phase.
 
-    `not_before`: for a refresh, the instant after which the read must be asked. `hold` says why a person must approve.
+    `not_before`: for a refresh, the instant after which the read must be asked; for others, when it is due. `hold` says
+    why a person must approve.
     """
 
     effect: Effect
@@ -55,7 +101,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Verdict(StrEnum):
-    """Whether a payment may go out now."""
+    """Whether an effect may go out now."""
 
     PROCEED = "proceed"
     HOLD = "hold"
@@ -64,135 +110,19 @@ class Verdict(StrEnum):
     WAIT = "wait"
 
 
-class PaymentDecision(msgspec.Struct, frozen=True):
-    """The verdict, why, and the amount it is about (minor units)."""
+class Decision(msgspec.Struct, frozen=True):
+    """The verdict, why, and the amount it is about (minor units; None where the effect has none)."""
 
     verdict: Verdict
     reason: str
     amount: int | None = None
 
 
-MAX_SEARCHES = 10
-"""Lines of one order that substitutes are looked for."""
-_LACK_OF_GOODS = ("sellerGoodsLack", "缺货", "无货", "out of stock")
-"""Close reasons (documented upstream) and words of refund reasons (inferred) that tell of goods that do not come."""
-SYNC = "sync"
-FULL_PAYMENT = "full"
+def first_that_holds(*rules: tuple[bool, Verdict, str]) -> Decision | None:
+    """Return the decision of the first rule (holds, verdict, reason) that holds, None if none does."""
+    return next((Decision(verdict, reason) for holds, verdict, reason in rules if holds), None)
 
 
-def baseline_total(order: Order) -> int | None:
-    """Return the total against which a price is judged: the earliest total heard of, or the earliest one read.
-
-    The lower of the two: a callback may tell the price before a change that we read too late for, but a callback that
-    tells a price too high must not make room for one.
-    """
-    firsts = (order.evidence.first_total, order.evidence.first_read_total)
-    return min((first.value for first in firsts if first is not None), default=None)
-
-
-def price_hold(total: int, baseline: int | None, policy: Policy) -> str | None:
-    """Return why this total must not be paid without a person, None if it may be."""
-    if total <= 0:
-        return f"the total of {yuan_text(total)} CNY is not payable"
-    if total > policy.auto_pay_limit:
-        return f"the total of {yuan_text(total)} CNY is above the limit of {yuan_text(policy.auto_pay_limit)} CNY"
-    if baseline is not None and _is_beyond(total, baseline, policy):
-        return (
-            f"the total rose from {yuan_text(baseline)} to {yuan_text(total)} CNY, "
-            f"more than the tolerance of {policy.price_tolerance * 100:f} %"
-        )
-    return None
-
-
-def decide_payment(fresh: View, baseline: int | None, policy: Policy, *, now_unconfirmed: bool) -> PaymentDecision:
-    """Return whether to pay an order whose `fresh` view comes from a read made for this very payment.
-
-    `now_unconfirmed`: something newer than that read has been heard of. Then the payment waits.
-    """
-    if fresh.is_paid or (fresh.status.is_paid and not fresh.unconfirmed):
-        return PaymentDecision(Verdict.DONE, "the order is already paid")
-    if fresh.status is OrderStatus.CLOSED and not fresh.unconfirmed:
-        return PaymentDecision(Verdict.NOT_WANTED, "the order is closed")
-    if not policy.auto_pay:
-        return PaymentDecision(Verdict.WAIT, "the account's policy does not pay by itself")
-    settled = not (now_unconfirmed or fresh.unconfirmed) and fresh.amounts_confirmed
-    if not settled or fresh.status is not OrderStatus.AWAITING_PAYMENT or fresh.amounts is None:
-        return PaymentDecision(Verdict.WAIT, "the order is not confirmed as awaiting payment")
-    hold = _hold(fresh.amounts, baseline, policy)
-    if hold is not None:
-        return PaymentDecision(Verdict.HOLD, hold, fresh.amounts.total)
-    return PaymentDecision(Verdict.PROCEED, "within limit and tolerance", fresh.amounts.total)
-
-
-def wanted_follow_ups(order: Order, policy: Policy) -> tuple[Wanted, ...]:
-    """Return what the order calls for now. No irreversible effect starts on unconfirmed data."""
-    view = order.view
-    if order.key.platform not in policy.platforms:
-        return ()
-    if view.refresh_after is not None:
-        return (Wanted(Effect.REFRESH, SYNC, not_before=view.refresh_after),)
-    return (*_wanted_payments(order, policy), *_wanted_searches(order, policy))
-
-
-def lacks_goods(order: Order) -> bool:
-    """Tell whether the seller is known not to deliver: it closed the order, or a refund was made, for lack of goods."""
-    view = order.view
-    reasons = [view.lifecycle.close_reason if view.lifecycle else None, *(refund.reason for refund in view.refunds)]
-    return any(word in reason for reason in reasons if reason is not None for word in _LACK_OF_GOODS)
-
-
-def _wanted_searches(order: Order, policy: Policy) -> tuple[Wanted, ...]:
-    """Return a search per line with a picture, for orders whose goods do not come or have become too dear."""
-    if not policy.find_substitutes:
-        return ()
-    view = order.view
-    closed = view.status is OrderStatus.CLOSED and lacks_goods(order)
-    dear = view.status is OrderStatus.AWAITING_PAYMENT and price_rose(order, policy)
-    if not (closed or dear):
-        return ()
-    lines = [line for line in view.lines if line.image_url][:MAX_SEARCHES]
-    return tuple(Wanted(Effect.FIND_SUBSTITUTES, line.line_id) for line in lines)
-
-
-def price_rose(order: Order, policy: Policy) -> bool:
-    """Tell whether the total rose beyond the tolerance, whatever the limit says."""
-    baseline, amounts = baseline_total(order), order.view.amounts
-    return baseline is not None and amounts is not None and _is_beyond(amounts.total, baseline, policy)
-
-
-def _is_beyond(total: int, baseline: int, policy: Policy) -> bool:
-    return Decimal(total) > Decimal(baseline) * (1 + policy.price_tolerance)
-
-
-def _wanted_payments(order: Order, policy: Policy) -> tuple[Wanted, ...]:
-    view = order.view
-    if order.key.platform is not Platform.ALIBABA_1688:
-        # Taobao's callbacks and lists name an order by different ids, and nobody documents that they are one: the same
-        # order could stand here twice, and each would have a payment of its own.
-        return ()
-    if not policy.auto_pay or view.status is not OrderStatus.AWAITING_PAYMENT or view.is_paid:
-        return ()
-    if view.amounts is None or not view.amounts_confirmed:
-        return ()
-    hold = _hold(view.amounts, baseline_total(order), policy)
-    return (Wanted(Effect.PAY, FULL_PAYMENT, amount=view.amounts.total, hold=hold),)
-
-
-def _hold(amounts: Amounts, baseline: int | None, policy: Policy) -> str | None:
-    if amounts.currency != CNY:
-        return f"the total is in {amounts.currency[:10]}, the limit in {CNY}"
-    return price_hold(amounts.total, baseline, policy)
-
-
-def settlement(order: Order) -> bool | None:
-    """Return True if a snapshot shows the order as paid, False if one shows it as closed unpaid, None otherwise.
-
-    Only snapshots settle a payment: a callback may be late, early or about something else.
-    """
-    life = order.view.lifecycle
-    if life is None:
-        return None
-    status = map_word(order.key.platform, life.word)
-    if order.view.is_paid or status.is_paid:
-        return True
-    return False if status is OrderStatus.CLOSED else None
+SYNC: Final = "sync"
+FULL_PAYMENT: Final = "full"
+WHOLE_ORDER: Final = "order"

@@ -52,6 +52,7 @@ class View(msgspec.Struct, frozen=True):
     parcels: tuple[Parcel, ...] = ()
     refunds: tuple[Refund, ...] = ()
     strange_words: tuple[str, ...] = ()
+    bookings: tuple[str, ...] = ()
 
     @property
     def is_paid(self) -> bool:
@@ -89,6 +90,7 @@ def derive(key: OrderKey, evidence: Evidence, skew: Millis) -> View:
         parcels=evidence.parcels.value if evidence.parcels else (),
         refunds=tuple(_refunds(evidence, skew)),
         strange_words=strange_words,
+        bookings=tuple(sorted(evidence.bookings)),
     )
 
 

@@ -35,6 +35,7 @@ class Executor:
         *,
         concurrency: int,
         idle_s: float,
+        holder: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._account = account
         self._effect = effect
@@ -43,6 +44,7 @@ class Executor:
         self._wakeups = wakeups
         self._concurrency = concurrency
         self._idle_s = idle_s
+        self._holder = holder
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
@@ -79,7 +81,12 @@ class Executor:
     async def _claim(self, limit: int) -> list[Claim]:
         async with transaction(self._engine) as connection:
             return await follow_up_claims.claim(
-                connection, self._effect.value, [self._account], limit=limit, lease_s=LEASE_S
+                connection,
+                self._effect.value,
+                [self._account],
+                limit=limit,
+                lease_s=LEASE_S,
+                holder=self._holder(),
             )
 
     def _begin(self, claim: Claim) -> None:

@@ -14,6 +14,16 @@ READ_SECONDS = Histogram(
     "ordersync_read_seconds", "Time of a fresh read of one order, retries included.", buckets=(0.05, 0.2, 0.5, 1, 3, 10)
 )
 EXPIRED = Counter("ordersync_expired_calls_total", "Calls whose worker died before it recorded the answer.")
+STOPPED = Counter(
+    "ordersync_stopped_accounts_total",
+    "Times an account's effects were stopped by themselves. Not zero: look.",
+    ["account"],
+)
+CLEARED = Counter(
+    "ordersync_second_attempts_total",
+    "Calls of which reads proved for long enough that nothing had happened, so that they may go again.",
+    ["account"],
+)
 SWEPT = Counter("ordersync_swept_total", "Reads planned because an order had not been read for too long.", ["account"])
 SWEEP_OLDEST = Gauge(
     "ordersync_oldest_read_seconds",

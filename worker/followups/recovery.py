@@ -1,15 +1,16 @@
-"""What outlives an executor: calls whose worker died become unknown, and unknowns are read until they are settled."""
+"""What outlives an executor: dead calls become unknown, unknowns are read until they are settled, or may go again."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from worker.followups.metrics import EXPIRED
-from worker.followups.notices import unknown_alert
-from worker.storage import alert_store, follow_up_claims
+from worker.domain.effect_alerts import unknown_alert
+from worker.domain.policy import Policy
+from worker.followups.metrics import CLEARED, EXPIRED
+from worker.storage import alert_store, follow_up_recovery
 from worker.storage.engine import transaction
 from worker.storage.wakeup import Work, notify
 
@@ -24,11 +25,13 @@ class Recovery:
         self,
         engine: AsyncEngine,
         *,
+        policies: Mapping[str, Policy],
         first_pause_s: float,
         interval_s: float,
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._engine = engine
+        self._policies = policies
         self._first_pause_s = first_pause_s
         self._interval_s = interval_s
         self._sleep = sleep
@@ -41,17 +44,46 @@ class Recovery:
             await self._sleep(self._interval_s)
 
     async def recover_once(self) -> int:
-        """Expire dead calls and plan reads of unknowns; return how many calls expired."""
+        """Expire dead calls, plan reads of unknowns, clear what proved not done; return how many calls expired."""
         async with transaction(self._engine) as connection:
-            expired = await follow_up_claims.expire_sending(connection)
-            alerts = [unknown_alert(key, amount, "the worker died during the call") for key, _, amount in expired]
-            await alert_store.open_alerts(connection, alerts, {key: ref for key, ref, _ in expired}, {})
-            planned = await follow_up_claims.read_unknowns(
+            expired = await follow_up_recovery.expire_sending(connection)
+            alerts = [
+                unknown_alert(one.effect, one.key, one.amount, "the worker died during the call") for one in expired
+            ]
+            await alert_store.open_alerts(connection, alerts, {one.key: one.order_ref for one in expired}, {})
+            planned = await follow_up_recovery.read_unknowns(
                 connection, first_pause_s=self._first_pause_s, limit=READ_BATCH
             )
             if expired or planned:
                 await notify(connection, Work.FOLLOW_UPS, Work.ALERTS)
-        for key, _, _ in expired:
+        for one in expired:
             EXPIRED.inc()
-            _log.error("a call's worker died before recording the answer; it is unknown", order=str(key))
+            _log.error(
+                "a call's worker died before recording the answer; it is unknown",
+                effect=one.effect.value,
+                order=str(one.key),
+            )
+        for account, policy in self._policies.items():
+            async with transaction(self._engine) as connection:
+                await self._clear(connection, account, policy)
+        async with transaction(self._engine) as connection:
+            if await alert_store.resolve_outlived(connection):
+                await notify(connection, Work.ALERTS)
         return len(expired)
+
+    async def _clear(self, connection: AsyncConnection, account: str, policy: Policy) -> None:
+        """Allow second attempts by the account's rule; where none is left, say that a person decides."""
+        rule = policy.second_attempt
+        cleared = await follow_up_recovery.clear_proven(connection, account, rule)
+        cleared += await follow_up_recovery.clear_repeatable(connection, account, rule)
+        given_up = await follow_up_recovery.given_up(connection, account, rule)
+        alerts = [
+            unknown_alert(
+                one.effect, one.key, one.amount, f"{one.reads} reads show that it did not happen", given_up=True
+            )
+            for one in given_up
+        ]
+        await alert_store.open_alerts(connection, alerts, {one.key: one.order_ref for one in given_up}, {})
+        if cleared or alerts:
+            await notify(connection, Work.FOLLOW_UPS, Work.ALERTS)
+        CLEARED.labels(account).inc(cleared)

@@ -15,10 +15,14 @@ from worker.domain.clock import Millis, to_datetime
 from worker.domain.dead_letters import Ticket
 from worker.domain.facts import Source
 from worker.domain.identity import OrderKey
-from worker.domain.policy import Effect, Policy, settlement, wanted_follow_ups
+from worker.domain.plans import StandingPlan
+from worker.domain.policy import CHANGES, Effect, Policy, Wanted
 from worker.domain.reducer import Order, Outcome, apply
+from worker.domain.settlement import settlements
+from worker.domain.wanted import wanted_follow_ups
 from worker.reconcile.records import MAX_DETAIL_CHARS, DeadLetter, Delivered, ReadBatch
 from worker.storage.batch_store import ChildRows, LockedOrder
+from worker.storage.follow_up_wants import EffectRow, SettleRow
 from worker.storage.order_rows import instant, json_text, line_rows, order_row, parcel_rows, refund_rows
 
 PolicyOf = Callable[[str], Policy]
@@ -40,12 +44,16 @@ class Touched(msgspec.Struct):
     first: Order
     order: Order
     sequence: int
+    plan: StandingPlan
+    approved: int | None
 
 
 class Writes(msgspec.Struct):
-    """Everything that one batch writes. `refs`: the row of each order that a fact of the batch touched.
+    """Everything that one batch writes.
 
-    `fresh`: facts that were taken from records of their own, not from the replay of a dead letter.
+    `refs`: the row of each order that a fact of the batch touched; `effect_refs`: of those that are not in doubt, so
+    that what they no longer call for can be cancelled. `fresh`: facts that were taken from records of their own, not
+    from the replay of a dead letter.
     """
 
     refs: dict[OrderKey, int] = {}
@@ -57,9 +65,10 @@ class Writes(msgspec.Struct):
     refunds: ChildRows = msgspec.field(default_factory=ChildRows)
     outbox: list[tuple[Any, ...]] = []
     refreshes: list[tuple[int, str, datetime]] = []
-    payments: list[tuple[int, str, str, int | None, str | None]] = []
+    effects: list[EffectRow] = []
     searches: list[tuple[int, str, str]] = []
-    settlements: list[tuple[int, bool]] = []
+    settlements: list[SettleRow] = []
+    effect_refs: list[int] = []
     alerts: list[Alert] = []
     condition_refs: list[int] = []
     final_refs: list[int] = []
@@ -102,7 +111,7 @@ def _touch(touched: dict[OrderKey, Touched], row: LockedOrder, skew: Millis) -> 
     state = touched.get(row.key)
     if state is None:
         order = Order.of(row.key, row.evidence, skew)
-        state = touched[row.key] = Touched(row.ref, order, order, row.sequence)
+        state = touched[row.key] = Touched(row.ref, order, order, row.sequence, row.plan, row.approved)
     return state
 
 
@@ -180,22 +189,29 @@ def _write_order(state: Touched, policy: Policy, writes: Writes) -> None:
     if order.view.refunds != first.view.refunds:
         writes.refunds.refs.append(ref)
         writes.refunds.rows += refund_rows(ref, order)
-    account = order.key.account
-    for wanted in wanted_follow_ups(order, policy):
-        match wanted.effect:
-            case Effect.REFRESH:
-                writes.refreshes.append((ref, account, to_datetime(wanted.not_before)))
-            case Effect.PAY:
-                writes.payments.append((ref, account, wanted.purpose, wanted.amount, wanted.hold))
-            case Effect.FIND_SUBSTITUTES:
-                writes.searches.append((ref, account, wanted.purpose))
-    settled = settlement(order)
-    if settled is not None:
-        writes.settlements.append((ref, settled))
-    writes.alerts += order_alerts(order, policy)
+    _want(state, wanted_follow_ups(order, policy, state.plan, state.approved), writes)
+    writes.settlements += [
+        (ref, one.effect.value, one.proof.value, to_datetime(one.asked_at), one.reason) for one in settlements(order)
+    ]
+    writes.alerts += order_alerts(order, policy, state.plan, state.approved)
     writes.condition_refs.append(ref)
+    if not order.view.unconfirmed and order.key.platform in policy.platforms:
+        writes.effect_refs.append(ref)
     if order.view.status.is_final and not order.view.unconfirmed:
         writes.final_refs.append(ref)
+
+
+def _want(state: Touched, wanted: tuple[Wanted, ...], writes: Writes) -> None:
+    ref, account = state.ref, state.order.key.account
+    for one in wanted:
+        if one.effect is Effect.REFRESH:
+            writes.refreshes.append((ref, account, to_datetime(one.not_before)))
+        elif one.effect in CHANGES:
+            due_at = to_datetime(one.not_before)
+            asker = state.plan.requested_by
+            writes.effects.append((ref, account, one.effect.value, one.purpose, one.amount, one.hold, due_at, asker))
+        else:
+            writes.searches.append((ref, account, one.purpose))
 
 
 def _count(writes: Writes, kind: str, outcome: Outcome) -> None:

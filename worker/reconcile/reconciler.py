@@ -23,7 +23,7 @@ from worker.storage.engine import transaction
 from worker.storage.order_rows import json_text, plain
 from worker.storage.wakeup import Work, notify
 
-MAX_STATEMENTS = 19
+MAX_STATEMENTS = 21
 """Statements of one batch, whatever its size (tests count them)."""
 STOPPED_CAUSE = AlertKind.CONSUMPTION_STOPPED.value
 _REFUSALS = (DBAPIError, UnwritableError, msgspec.MsgspecError)
@@ -149,9 +149,11 @@ async def _write(connection: AsyncConnection, writes: Writes) -> None:
     await batch_store.replace_lines(connection, writes.lines)
     await batch_store.replace_parcels(connection, writes.parcels)
     await batch_store.replace_refunds(connection, writes.refunds)
-    # Payments before reads, as recovery and executors do, or two of them would wait for each other.
-    await follow_up_wants.want_payments(connection, writes.payments)
-    await follow_up_wants.settle_payments(connection, writes.settlements)
+    await follow_up_wants.lock_effects(connection, list(writes.refs.values()))
+    await follow_up_wants.settle(connection, writes.settlements)
+    wanted = [(row[0], row[2], row[3]) for row in writes.effects]
+    await follow_up_wants.cancel_unwanted(connection, writes.effect_refs, wanted)
+    await follow_up_wants.want_effects(connection, writes.effects)
     await follow_up_wants.want_refreshes(connection, writes.refreshes)
     await follow_up_wants.want_searches(connection, writes.searches)
     await batch_store.insert_outbox(connection, writes.outbox)

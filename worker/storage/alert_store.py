@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worker.domain.alerts import CONDITION_KINDS, PAYMENT_KINDS, Alert, AlertKind
+from worker.domain.alerts import CONDITION_KINDS, Alert, AlertKind
 from worker.domain.dead_letters import LetterState
 from worker.domain.identity import OrderKey
 from worker.storage.bulk import as_params, rows_source
@@ -70,12 +70,22 @@ _RESOLVE_SETTLED_LETTERS = text(
     {_NOTICE_RESOLVED}
     """  # noqa: S608 - names are ours
 )
-RESOLVE_PAYMENT_ALERTS = f"""
-    UPDATE alerts SET resolved_at = now()
-    WHERE resolved_at IS NULL AND kind IN ({", ".join(f"'{kind}'" for kind in sorted(PAYMENT_KINDS))})
-        AND order_ref IN (SELECT order_ref FROM settled)
-    RETURNING id
-"""  # noqa: S608 - names are ours
+# An alert about a follow-up lasts as long as the state that it tells of, whichever way that ended.
+_RESOLVE_OUTLIVED = text(
+    f"""
+    WITH tells AS (SELECT * FROM (VALUES ('payment_unknown', 'unknown'), ('effect_unknown', 'unknown'),
+            ('payment_needs_person', 'awaiting_person'), ('effect_rejected', 'rejected'),
+            ('approval_waiting', 'awaiting_approval'), ('effect_waiting', 'planned')) AS t(kind, state)),
+    done AS (
+        UPDATE alerts a SET resolved_at = now() FROM tells t
+        WHERE a.resolved_at IS NULL AND a.kind = t.kind AND a.order_ref IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM follow_ups f WHERE f.order_ref = a.order_ref AND f.state = t.state
+                AND f.effect = coalesce(a.details->>'effect', 'pay')
+                AND (t.kind <> 'effect_waiting' OR f.failures >= 1))
+        RETURNING a.id)
+    {_NOTICE_RESOLVED}
+    """  # noqa: S608 - names are ours
+)
 _OPEN_CAUSES = text(
     """
     SELECT cause, severity, title, occurrences, opened_at FROM alerts WHERE resolved_at IS NULL ORDER BY id LIMIT :limit
@@ -136,6 +146,11 @@ async def lock_open(connection: AsyncConnection, kind: AlertKind) -> list[str]:
 async def resolve_settled_letters(connection: AsyncConnection, causes: Collection[str]) -> None:
     """Resolve alerts of dead letters, locked before, none of whose letters waits any more."""
     await connection.execute(_RESOLVE_SETTLED_LETTERS, {"causes": list(causes)})
+
+
+async def resolve_outlived(connection: AsyncConnection) -> int:
+    """Resolve the alerts about follow-ups that have left the state that the alert tells of; return how many."""
+    return (await connection.execute(_RESOLVE_OUTLIVED)).rowcount
 
 
 async def open_causes(connection: AsyncConnection, limit: int) -> list[Mapping[str, Any]]:

@@ -11,8 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worker.domain.evidence import Evidence
 from worker.domain.identity import OrderKey, Platform
+from worker.domain.plans import NO_PLAN, StandingPlan
+from worker.domain.policy import FULL_PAYMENT
 from worker.storage.bulk import as_params, insert_rows, replace_children, rows_source
 from worker.storage.order_rows import LINE_COLUMNS, ORDER_COLUMNS, PARCEL_COLUMNS, REFUND_COLUMNS
+from worker.storage.plan_rows import JOIN_PLANS, PLAN_OUTPUTS, plan_of
 from worker.storage.tables import dead_letters, facts, order_lines, orders, outbox, parcels, refunds
 
 FACT_COLUMNS = (
@@ -26,12 +29,17 @@ DEAD_LETTER_COLUMNS = (
 _KEY_COLUMNS = ("account", "platform", "order_id")
 
 _CREATE_ORDERS = insert_rows(orders, _KEY_COLUMNS, tail="ON CONFLICT DO NOTHING")
-# json as text: the driver would decode it, and we decode it typed
+# json as text: the driver would decode it, and we decode it typed. Not FOR UPDATE: that would wait for whoever inserts
+# a follow-up of the order, and the keys of an order never change.
 _LOCK_ORDERS = text(
     f"""
-    SELECT o.id, o.account, o.platform, o.order_id, o.sequence, CAST(o.evidence AS text) AS evidence
-    FROM orders o JOIN ({rows_source(orders, _KEY_COLUMNS)}) AS k USING (account, platform, order_id)
-    ORDER BY o.account, o.platform, o.order_id FOR UPDATE OF o
+    SELECT o.id, o.account, o.platform, o.order_id, o.sequence, CAST(o.evidence AS text) AS evidence, {PLAN_OUTPUTS},
+        (SELECT f.approved_minor FROM follow_ups f WHERE f.order_ref = o.id AND f.effect = 'pay'
+            AND f.purpose = '{FULL_PAYMENT}') AS approved
+    FROM orders o JOIN ({rows_source(orders, _KEY_COLUMNS)}) AS k
+        ON (k.account, k.platform, k.order_id) = (o.account, o.platform, o.order_id)
+    {JOIN_PLANS}
+    ORDER BY o.account, o.platform, o.order_id FOR NO KEY UPDATE OF o
     """  # noqa: S608 - names are ours
 )
 _KNOWN_FACTS = text("SELECT fact_id FROM facts WHERE fact_id = ANY(CAST(:fact_ids AS text[]))")
@@ -60,12 +68,14 @@ _EVIDENCE = msgspec.json.Decoder(Evidence)
 
 
 class LockedOrder(msgspec.Struct, frozen=True):
-    """An order's row as it stands under our lock."""
+    """An order's row as it stands under our lock. `approved`: persons approved a payment (minor units) up to this."""
 
     ref: int
     key: OrderKey
     sequence: int
     evidence: Evidence
+    plan: StandingPlan = NO_PLAN
+    approved: int | None = None
 
 
 class ChildRows(msgspec.Struct):
@@ -83,7 +93,8 @@ async def lock_orders(connection: AsyncConnection, keys: Collection[OrderKey]) -
     locked = {}
     for row in await connection.execute(_LOCK_ORDERS, params):
         key = OrderKey(row.account, Platform(row.platform), row.order_id)
-        locked[key] = LockedOrder(row.id, key, row.sequence, _EVIDENCE.decode(row.evidence))
+        evidence = _EVIDENCE.decode(row.evidence)
+        locked[key] = LockedOrder(row.id, key, row.sequence, evidence, plan_of(row), row.approved)
     return locked
 
 

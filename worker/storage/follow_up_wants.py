@@ -1,4 +1,8 @@
-"""What reconcile says of follow-ups in the transaction of the facts: wanted, held for approval, settled, cancelled."""
+"""What reconcile wants of the ledger: reads, effects, and the end of what is no longer wanted or has proven itself.
+
+Whoever locks several follow-ups takes effects first, then reads, each by order_ref, effect, purpose; or two of them
+would wait for each other.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worker.storage.alert_store import RESOLVE_PAYMENT_ALERTS
 from worker.storage.bulk import as_params
 
 # A read that is planned already is not put off by further hints, or a stream of them would put it off for ever; one
@@ -37,39 +40,109 @@ _WANT_SEARCHES = text(
     ON CONFLICT (order_ref, effect, purpose) DO NOTHING
     """
 )
-_WANT_PAYMENTS = text(
+_LOCK_EFFECTS = text(
     """
-    INSERT INTO follow_ups AS f (order_ref, account, effect, purpose, state, amount_minor, reason)
-    SELECT order_ref, account, 'pay', purpose, CASE WHEN hold IS NULL THEN 'planned' ELSE 'awaiting_approval' END,
-        amount_minor, hold
-    FROM unnest(CAST(:order_ref AS bigint[]), CAST(:account AS text[]), CAST(:purpose AS text[]),
-        CAST(:amount_minor AS bigint[]), CAST(:hold AS text[])) AS w(order_ref, account, purpose, amount_minor, hold)
+    SELECT id FROM follow_ups WHERE order_ref = ANY(CAST(:refs AS bigint[]))
+        AND effect NOT IN ('refresh', 'find_substitutes') ORDER BY order_ref, effect, purpose FOR UPDATE
+    """
+)
+# The warehouse was told A, then B, and the parcels are A again: that is a third change, with a purpose of its own. A
+# second booking of one order waits for a person. A hold that the executor found stays, and so does a pause.
+EFFECT_COLUMNS = ("order_ref", "account", "effect", "purpose", "amount_minor", "hold", "due_at", "requested_by")
+_WANT_EFFECTS = text(
+    """
+    WITH asked AS (
+        SELECT w.*, (SELECT t.purpose FROM follow_ups t WHERE t.order_ref = w.order_ref AND t.effect = w.effect
+            AND t.attempts > 0 ORDER BY t.id DESC LIMIT 1) AS told
+        FROM unnest(CAST(:order_ref AS bigint[]), CAST(:account AS text[]), CAST(:effect AS text[]),
+            CAST(:purpose AS text[]), CAST(:amount_minor AS bigint[]), CAST(:hold AS text[]),
+            CAST(:due_at AS timestamptz[]), CAST(:requested_by AS text[]))
+            AS w(order_ref, account, effect, purpose, amount_minor, hold, due_at, requested_by)),
+    wanted AS (
+        SELECT order_ref, account, effect, amount_minor, due_at, requested_by,
+            CASE WHEN effect <> 'update_domestic_logistics' OR told IS NULL THEN purpose
+                WHEN split_part(told, '#', 1) = purpose THEN told
+                WHEN EXISTS (SELECT 1 FROM follow_ups t WHERE t.order_ref = asked.order_ref
+                    AND t.effect = asked.effect AND t.purpose = asked.purpose AND t.attempts > 0)
+                THEN purpose || '#' || md5(told) ELSE purpose END AS purpose,
+            CASE WHEN effect = 'book_international' AND told IS NOT NULL AND told <> purpose AND EXISTS (
+                    SELECT 1 FROM follow_ups t WHERE t.order_ref = asked.order_ref AND t.effect = asked.effect
+                    AND t.purpose <> asked.purpose AND t.state IN ('sending', 'unknown', 'succeeded'))
+                THEN 'another booking of this order was made' ELSE hold END AS hold
+        FROM asked)
+    INSERT INTO follow_ups AS f
+        (order_ref, account, effect, purpose, state, amount_minor, reason, due_at, requested_by)
+    SELECT order_ref, account, effect, purpose, CASE WHEN hold IS NULL THEN 'planned' ELSE 'awaiting_approval' END,
+        amount_minor, hold, greatest(due_at, now()), requested_by
+    FROM wanted ORDER BY order_ref, effect, purpose
     ON CONFLICT (order_ref, effect, purpose) DO UPDATE SET
-        state = excluded.state, amount_minor = excluded.amount_minor, reason = excluded.reason, updated_at = now(),
-        due_at = CASE WHEN f.state = excluded.state THEN f.due_at ELSE now() END
-    WHERE f.state IN ('planned', 'awaiting_approval')
-        AND (f.state, f.amount_minor, f.reason)
-            IS DISTINCT FROM (excluded.state, excluded.amount_minor, excluded.reason)
+        state = CASE WHEN excluded.state = 'awaiting_approval' AND f.approved_minor >= excluded.amount_minor
+            THEN 'planned' ELSE excluded.state END,
+        amount_minor = excluded.amount_minor, reason = excluded.reason, requested_by = excluded.requested_by,
+        updated_at = now(),
+        due_at = CASE WHEN f.state = excluded.state THEN f.due_at ELSE excluded.due_at END
+    WHERE (f.state IN ('planned', 'awaiting_approval') OR f.state = 'cancelled' AND f.attempts = 0)
+        AND NOT (f.effect = 'book_international' AND f.state IN ('planned', 'awaiting_approval'))
+        AND (f.state, f.amount_minor, f.reason, f.requested_by)
+            IS DISTINCT FROM (excluded.state, excluded.amount_minor, excluded.reason, excluded.requested_by)
     """
 )
-# `sending` is left alone: only its executor, or the recovery after its lease, may say what became of the call.
-_SETTLE_PAYMENTS = text(
-    f"""
-    WITH settled AS (
-        UPDATE follow_ups f SET
-            state = CASE WHEN f.state IN ('unknown', 'awaiting_person') AND s.paid THEN 'succeeded'
-                WHEN f.state = 'unknown' THEN 'rejected' ELSE 'cancelled' END,
-            reason = CASE WHEN s.paid THEN 'the marketplace shows the order as paid'
-                ELSE 'the marketplace closed the order unpaid' END,
-            claim_token = NULL, claimed_until = NULL, updated_at = now()
-        FROM unnest(CAST(:order_ref AS bigint[]), CAST(:paid AS boolean[])) AS s(order_ref, paid)
-        WHERE f.order_ref = s.order_ref AND f.effect = 'pay'
-            AND f.state IN ('planned', 'awaiting_approval', 'awaiting_person', 'unknown')
-        RETURNING f.order_ref),
-    done AS ({RESOLVE_PAYMENT_ALERTS})
-    INSERT INTO alert_notices (alert_id, action) SELECT id, 'resolved' FROM done
-    """  # noqa: S608 - a constant
+_CANCEL_UNWANTED = text(
+    """
+    UPDATE follow_ups f SET state = 'cancelled', reason = 'the order no longer calls for it', claim_token = NULL,
+        claimed_until = NULL, updated_at = now()
+    WHERE f.order_ref = ANY(CAST(:refs AS bigint[])) AND f.effect NOT IN ('refresh', 'find_substitutes')
+        AND f.state IN ('planned', 'awaiting_approval') AND NOT EXISTS (
+            SELECT 1 FROM unnest(CAST(:order_ref AS bigint[]), CAST(:effect AS text[]), CAST(:purpose AS text[]))
+                AS w(order_ref, effect, purpose)
+            WHERE w.order_ref = f.order_ref AND w.effect = f.effect AND w.purpose = split_part(f.purpose, '#', 1))
+    """
 )
+# `sending` is left alone: only its executor, or the recovery after its death, may say what became of the call. An
+# attempt that was believed not to have happened, and shows as done before the next one, was spent after all.
+SETTLE_COLUMNS = ("order_ref", "effect", "proof", "asked_at", "reason")
+_SETTLE = text(
+    """
+    WITH seen AS (
+        SELECT * FROM unnest(CAST(:order_ref AS bigint[]), CAST(:effect AS text[]), CAST(:proof AS text[]),
+            CAST(:asked_at AS timestamptz[]), CAST(:reason AS text[]))
+            AS s(order_ref, effect, proof, asked_at, reason)),
+    settled AS (
+        UPDATE follow_ups f SET
+            state = CASE WHEN s.proof = 'done' AND f.state IN ('unknown', 'awaiting_person') THEN 'succeeded'
+                WHEN f.state = 'unknown' THEN 'rejected' ELSE 'cancelled' END,
+            reason = s.reason, claim_token = NULL, claimed_until = NULL, updated_at = now()
+        FROM seen s
+        WHERE f.order_ref = s.order_ref AND f.effect = s.effect AND s.proof IN ('done', 'over')
+            AND f.state IN ('planned', 'awaiting_approval', 'awaiting_person', 'unknown')
+        RETURNING f.id, f.order_ref, f.effect, f.state, f.attempts, s.proof),
+    counted AS (
+        UPDATE follow_ups f SET not_done_reads = f.not_done_reads + 1, not_done_at = s.asked_at
+        FROM seen s
+        WHERE f.order_ref = s.order_ref AND f.effect = s.effect AND s.proof = 'not_done' AND f.state = 'unknown'
+            AND s.asked_at > greatest(f.unknown_since, f.not_done_at)),
+    released AS (
+        UPDATE spendings p SET released_at = now() FROM settled
+        WHERE p.follow_up_id = settled.id AND settled.proof = 'over' AND p.released_at IS NULL),
+    spent_after_all AS (
+        UPDATE spendings p SET released_at = NULL FROM settled
+        WHERE settled.proof = 'done' AND settled.state = 'cancelled' AND p.claim_token = (
+            SELECT l.claim_token FROM spendings l WHERE l.follow_up_id = settled.id ORDER BY l.spent_at DESC LIMIT 1)),
+    done AS (
+        UPDATE alerts a SET resolved_at = now() FROM settled
+        WHERE a.resolved_at IS NULL AND a.order_ref = settled.order_ref AND (
+            settled.effect = 'pay' AND a.kind IN ('payment_needs_person', 'payment_unknown')
+            OR a.kind IN ('effect_unknown', 'effect_rejected', 'approval_waiting')
+                AND a.details->>'effect' = settled.effect)
+        RETURNING a.id)
+    INSERT INTO alert_notices (alert_id, action) SELECT id, 'resolved' FROM done
+    """
+)
+
+EffectRow = tuple[int, str, str, str, int | None, str | None, datetime, str | None]
+"""As `EFFECT_COLUMNS`: `hold` says why a person must approve, `requested_by` who asked for it by a plan."""
+SettleRow = tuple[int, str, str, datetime, str]
+"""As `SETTLE_COLUMNS`; `proof` is a value of `worker.domain.settlement.Proof`."""
 
 
 async def want_refreshes(connection: AsyncConnection, rows: Sequence[tuple[int, str, datetime]]) -> None:
@@ -84,16 +157,28 @@ async def want_searches(connection: AsyncConnection, rows: Sequence[tuple[int, s
         await connection.execute(_WANT_SEARCHES, as_params(("order_ref", "account", "purpose"), rows))
 
 
-async def want_payments(
-    connection: AsyncConnection, rows: Sequence[tuple[int, str, str, int | None, str | None]]
+async def lock_effects(connection: AsyncConnection, refs: Sequence[int]) -> None:
+    """Lock the effects of these orders in the common order, before the statements that change them."""
+    if refs:
+        await connection.execute(_LOCK_EFFECTS, {"refs": list(refs)})
+
+
+async def want_effects(connection: AsyncConnection, rows: Sequence[EffectRow]) -> None:
+    """Plan effects; one that has been sent is never planned again from here."""
+    if rows:
+        await connection.execute(_WANT_EFFECTS, as_params(EFFECT_COLUMNS, rows))
+
+
+async def cancel_unwanted(
+    connection: AsyncConnection, refs: Sequence[int], wanted: Sequence[tuple[int, str, str]]
 ) -> None:
-    """Plan payments (order_ref, account, purpose, amount, hold); one that has been sent is never planned again."""
-    if rows:
-        columns = ("order_ref", "account", "purpose", "amount_minor", "hold")
-        await connection.execute(_WANT_PAYMENTS, as_params(columns, rows))
+    """Cancel what these (confirmed) orders no longer call for; `wanted`: (order_ref, effect, purpose)."""
+    if refs:
+        params = as_params(("order_ref", "effect", "purpose"), wanted)
+        await connection.execute(_CANCEL_UNWANTED, params | {"refs": list(refs)})
 
 
-async def settle_payments(connection: AsyncConnection, rows: Sequence[tuple[int, bool]]) -> None:
-    """End the payments of orders that a snapshot shows as paid (True) or closed unpaid (False)."""
+async def settle(connection: AsyncConnection, rows: Sequence[SettleRow]) -> None:
+    """End the effects that a snapshot proves done or over, and count the reads that prove them not done."""
     if rows:
-        await connection.execute(_SETTLE_PAYMENTS, as_params(("order_ref", "paid"), rows))
+        await connection.execute(_SETTLE, as_params(SETTLE_COLUMNS, rows))

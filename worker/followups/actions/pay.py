@@ -1,0 +1,81 @@
+"""The payment: the price guard judges the fresh total; above the rules it takes a person's approval."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from worker.domain.identity import Platform
+from worker.domain.payments import baseline_total, decide_payment
+from worker.domain.policy import Effect, Policy
+from worker.followups.batcher import Batcher
+from worker.followups.fresh import FreshReads
+from worker.followups.perform import Judged
+from worker.marketplaces.port import EffectAnswer, EffectOutcome, Marketplace
+from worker.storage.follow_up_claims import Claim
+
+
+class Pay:
+    """Pays orders of one account, each once."""
+
+    effect = Effect.PAY
+    operation = "order_pay"
+    spends = True
+
+    def __init__(
+        self, marketplace: Marketplace, reads: FreshReads, policy: Policy, *, together: PayTogether | None = None
+    ) -> None:
+        self._marketplace = marketplace
+        self._reads = reads
+        self._policy = policy
+        self._together = together
+
+    async def judge(self, held: Claim) -> Judged:
+        """Judge the payment on a fresh read."""
+        fresh = await self._reads.read(held)
+        baseline = baseline_total(fresh.order, held.plan)
+        decision = decide_payment(
+            fresh.order.view,
+            baseline,
+            self._policy,
+            now_unconfirmed=fresh.in_doubt,
+            plan=held.plan,
+            approved=held.approved,
+        )
+        amount = decision.amount or 0
+
+        async def call(attempt: int) -> EffectAnswer:
+            if self._together is not None:
+                return await self._together.pay(held.key.platform, held.key.order_id)
+            return await self._marketplace.pay(held.key.platform, held.key.order_id, amount, attempt=attempt)
+
+        evidence = fresh.evidence | {"baseline_minor": baseline, "approved_minor": held.approved}
+        return Judged(decision, evidence, {"order_id": held.key.order_id, "amount_minor": amount}, call)
+
+    async def answered(self, held: Claim, answer: EffectAnswer) -> None:
+        """Nothing more: the fresh read after the payment tells."""
+
+
+class PayTogether:
+    """Submits the payments that come at the same time in one call, up to what the marketplace takes."""
+
+    def __init__(self, marketplace: Marketplace, linger: Callable[[], Awaitable[None]]) -> None:
+        self._marketplace = marketplace
+        self._linger = linger
+        self._batchers: dict[Platform, Batcher[str, EffectAnswer]] = {}
+
+    async def pay(self, platform: Platform, order_id: str) -> EffectAnswer:
+        """Pay one order together with others. Raises NotSentError if nothing of the batch was sent."""
+        batcher = self._batchers.get(platform)
+        if batcher is None:
+
+            async def flush(order_ids: Sequence[str]) -> list[EffectAnswer]:
+                return await self._submit(platform, order_ids)
+
+            batcher = Batcher(flush, most=self._marketplace.pay_batch_size, linger=self._linger)
+            self._batchers[platform] = batcher
+        return await batcher.submit(order_id)
+
+    async def _submit(self, platform: Platform, order_ids: Sequence[str]) -> list[EffectAnswer]:
+        answers = await self._marketplace.pay_many(platform, order_ids)
+        silent = EffectAnswer(EffectOutcome.UNCLEAR, "the answer to the batch does not mention the order")
+        return [answers.get(order_id, silent) for order_id in order_ids]
