@@ -15,6 +15,7 @@ from worker.catalogue.operation import Dialect
 from worker.catalogue.tables import find
 from worker.sandbox import SandboxConfig
 from worker.sandbox.menu import unpublished_path
+from worker.sandbox.offers import found_offers
 from worker.sandbox.taobao.order import CLOSED, SHIPPED, WAIT_PAY, WAIT_SEND, TaobaoOrder
 
 LADDER = ["BULIDING", "WAIT_BUYER_P", "WAIT_FINANCE_PAY", "WAIT_SELLER_SEND_GOODS", "WAIT_BUYER_CONFIRM_GOODS"]
@@ -250,17 +251,18 @@ async def test_parcels_of_a_sub_order_have_traces_and_a_number_can_be_replaced()
 async def test_lines_of_several_sellers_become_several_orders_and_nothing_is_created_twice_by_itself() -> None:
     stage = taobao(taobao_orders=0)
     stage.sandbox.start()
-    articles = [article for article in (stage.sandbox.shelf.find(600_000_000_000 + n) for n in range(2)) if article]
+    offers = [offer for offer in found_offers(1, "any", 40) if offer.traded and offer.skus[0].price_fen]
+    first = offers[0]
     lines = [
         {
-            "itemId": str(article.product_id),
+            "itemId": str(article.offer_id),
             "skuId": str(article.skus[0].sku_id),
             "orderLineNo": str(place),
             "quantity": "2",
             "price": "1",
             "currency": "CNY",
         }
-        for place, article in enumerate(articles)
+        for place, article in enumerate((first, next(offer for offer in offers if offer.shop != first.shop)))
     ]
     receiver = {"name": "A", "address": "B", "city": "C", "state": "D", "country": "CN"}
     body = {"orderLineList": msgspec.json.encode(lines).decode(), "receiver": msgspec.json.encode(receiver).decode()}

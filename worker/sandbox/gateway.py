@@ -88,7 +88,7 @@ class Gateway:
         return Response(encoder.encode(envelope), media_type="application/json")
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, most: int = MAX_BODY) -> bytes:
     """The body, up to the limit.
 
     Raises:
@@ -98,8 +98,8 @@ async def read_body(request: Request) -> bytes:
     try:
         async for part in request.stream():
             body += part
-            if len(body) > MAX_BODY:
-                raise Refused(40004, f"more than {MAX_BODY} bytes")
+            if len(body) > most:
+                raise Refused(40004, f"more than {most} bytes")
     except ClientDisconnect as gone:
         raise Refused(40001, "incomplete") from gone
     return body

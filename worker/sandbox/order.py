@@ -145,7 +145,7 @@ class Order:
             self,
             lines=[replace(line) for line in self.lines],
             parcels=[replace(parcel) for parcel in self.parcels],
-            refunds=[replace(refund) for refund in self.refunds],
+            refunds=[replace(refund, operations=list(refund.operations)) for refund in self.refunds],
             shipments=list(self.shipments),
         )
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from worker.sandbox.agenda import Agenda, NowMs
 from worker.sandbox.aop.courier import OpenPlatformCourier
 from worker.sandbox.aop.platform import OpenPlatform
+from worker.sandbox.carts import Cart
 from worker.sandbox.config import SandboxConfig
 from worker.sandbox.courier import Courier, PandaPonCourier
 from worker.sandbox.faults import CallFaults
-from worker.sandbox.goods import Goods
 from worker.sandbox.ledgers import Ledgers, Refusal
 from worker.sandbox.order import Shipment
 from worker.sandbox.outbox import Outbox
-from worker.sandbox.shelf import Shelf
 from worker.sandbox.taobao.world import TaobaoWorld
 from worker.sandbox.traffic import Traffic
 from worker.sandbox.warehouse import Warehouse
@@ -77,7 +76,8 @@ class Sandbox:
         self.world.after_step = self.outbox.stepped
         self.warehouse = Warehouse(config, self.ledgers, now_ms)
         self.taobao = TaobaoWorld(config, self.agenda, now_ms, self.outbox.post, self.ledgers)
-        self.shelf = Shelf(config.seed, self._ordered_goods)
+        self.cart_1688 = Cart()
+        self.cart_taobao = Cart()
         self.addresses: dict[int, dict[str, str | None]] = {}
         """The address book, by number from 1."""
         self.faults = CallFaults(config.seed, config.level)
@@ -124,12 +124,6 @@ class Sandbox:
         elif (purchase := self.taobao.find(order_id)) is not None:
             purchase.book(shipment)
             self.taobao.history.keep(purchase)
-
-    def _ordered_goods(self) -> Iterator[Goods]:
-        for order in self.world.orders.values():
-            yield from order.life.goods
-        for purchase in self.taobao.orders.values():
-            yield from purchase.life.goods
 
     def stats(self) -> Stats:
         """Figures of this moment."""

@@ -1,0 +1,212 @@
+"""After-sales on 1688 through PandaPon, and where its parcels are. Refunds are fen, as upstream.
+
+The detail's fields are documented in part (`AlibabaRefundInfo`); reasons, vouchers and parcels are the upstream's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from worker.catalogue.operation import Dialect
+from worker.sandbox.aop import tracing
+from worker.sandbox.aop.refund_writes import BEFORE_SHIPPING, GOODS_STATUSES, REASONS
+from worker.sandbox.codes import Refused
+from worker.sandbox.goods import CARRIERS
+from worker.sandbox.goods_actions import image_words
+from worker.sandbox.menu import Action
+from worker.sandbox.order import CANCEL, NOT_SHIPPED, RECEIVED, SUCCESS, Order, Parcel
+from worker.sandbox.parameters import Parameters
+from worker.sandbox.refund import CLOSED, GRANTED, WAIT_SEND, Refund
+from worker.sandbox.refunding import ask, send_back
+from worker.sandbox.sandbox import Sandbox
+from worker.sandbox.timetext import plain
+from worker.sandbox.trade_actions import order_of, refuse, seen_order
+
+CREATE = "1688.refund.create"
+
+
+def refund_of(sandbox: Sandbox, refund_id: str) -> tuple[Order, Refund]:
+    """The refund that the call names, or a refusal."""
+    for order in sandbox.world.orders.values():
+        for refund in order.refunds:
+            if refund.refund_id == refund_id:
+                return order, refund
+    raise Refused(40401, refund_id)
+
+
+def detail(sandbox: Sandbox, call: Parameters) -> dict[str, Any]:
+    """One refund; all amounts are whole fen."""
+    order, refund = refund_of(sandbox, call.text("refundId"))
+    return {
+        "id": refund.refund_id,
+        "createBy": None,
+        "createById": None,
+        "createTime": plain(refund.applied_ms),
+        "updateBy": None,
+        "updateById": None,
+        "updateTime": plain(refund.changed_ms),
+        "remark": None,
+        "orderId": order.order_id,
+        "orderEntryIds": [order.lines[place].line_id for place in refund.lines],
+        "status": refund.status,
+        "applyCarriage": refund.carriage_fen,
+        "applyExpect": refund.amount_fen,
+        "applyPayment": refund.amount_fen,
+        "refundPayment": refund.amount_fen if refund.status == GRANTED else 0,
+        "applyReason": refund.reason,
+        "applySubReason": None,
+        "buyerSendGoods": refund.dispute == "returnRefund",
+        "buyerMemberId": order.life.buyer.member_id,
+        "buyerLogisticsName": None,
+        "freightBill": refund.freight_bill,
+    }
+
+
+def reasons(sandbox: Sandbox, call: Parameters) -> dict[str, Any]:
+    """Why money may be asked for."""
+    order = order_of(sandbox, call.id("orderId"))
+    _places(order, call.ids("orderEntryIds"))
+    _check_word(call.text("goodsStatus"))
+    return {
+        "reasons": [
+            {"id": number, "name": name, "needVoucher": False, "noRefundCarriage": False, "tip": None}
+            for number, name in REASONS.items()
+        ]
+    }
+
+
+def upload_voucher(sandbox: Sandbox, call: Parameters) -> dict[str, str]:
+    """An address for the picture, on a host that does not exist."""
+    digest = image_words(sandbox, call).removeprefix("image:")
+    return {"imageDomain": "https://img.example.invalid", "imageRelativeUrl": f"/voucher/{digest[:24]}.jpg"}
+
+
+def create(sandbox: Sandbox, call: Parameters) -> dict[str, str]:
+    """Ask for the money of some lines, or for a part of it; the seller answers some hours later."""
+    order = order_of(sandbox, call.id("orderId"))
+    places = _places(order, call.ids("orderEntryIds"))
+    word, dispute = call.text("goodsStatus"), call.text("disputeRequest")
+    _check_word(word)
+    if dispute not in ("refund", "returnRefund"):
+        raise Refused(40000, "disputeRequest: expected refund or returnRefund")
+    reason = REASONS.get(call.integer("applyReasonId"))
+    if reason is None:
+        raise Refused(40000, f"applyReasonId: expected one of {', '.join(map(str, REASONS))}")
+    payment_fen, carriage_fen = call.integer("applyPayment"), call.integer("applyCarriage")
+    if not _fits(order, places, word, dispute):
+        raise refuse(sandbox, CREATE, order.order_id, 40920)
+    most_fen = sum(order.lines[place].amount_fen for place in places)
+    if not 0 < payment_fen <= most_fen or not 0 <= carriage_fen <= _postage_left_fen(order, places):
+        raise refuse(sandbox, CREATE, order.order_id, 40920)
+    digest = hashlib.sha256(f"{sandbox.config.seed}:{order.order_id}:{len(order.refunds)}".encode()).hexdigest()
+    refund = Refund(
+        refund_id=f"TQ{10**17 + int(digest[:14], 16) % 10**17}",
+        line=places[0],
+        more_lines=tuple(places[1:]),
+        amount_fen=payment_fen + carriage_fen,
+        carriage_fen=carriage_fen,
+        applied_ms=sandbox.now_ms(),
+        dispute="refund" if dispute == "refund" else "returnRefund",
+        reason=reason,
+        before_shipping=word == BEFORE_SHIPPING,
+        after_sale=order.status == SUCCESS,
+    )
+    ask(sandbox, order, refund)
+    return {"refundId": refund.refund_id}
+
+
+def return_goods(sandbox: Sandbox, call: Parameters) -> bool:
+    """The goods are on their way back to a seller who has agreed to take them."""
+    order, refund = refund_of(sandbox, call.text("refundId"))
+    if refund.status != WAIT_SEND:
+        raise refuse(sandbox, "1688.refund.return_goods", order.order_id, 40920)
+    if call.text("logisticsCompanyNo") not in {carrier.code for carrier in CARRIERS}:
+        raise Refused(40000, "logisticsCompanyNo: unknown")
+    send_back(sandbox, order, refund, call.text("freightBill"))
+    return True
+
+
+def companies(sandbox: Sandbox, call: Parameters) -> list[dict[str, Any]]:  # noqa: ARG001 - all actions look alike
+    """The carriers."""
+    return [{"id": int(carrier.number), "companyName": carrier.name, "companyNo": carrier.code} for carrier in CARRIERS]
+
+
+def parcels(sandbox: Sandbox, call: Parameters) -> list[dict[str, Any]]:
+    """One row per parcel with the steps of its trace; before shipping a refusal, as upstream."""
+    order = seen_order(sandbox, call.id("orderId"))
+    if not order.parcels:
+        raise Refused(40903, order.order_id)
+    return [_parcel(sandbox, order, parcel) for parcel in order.parcels]
+
+
+def _parcel(sandbox: Sandbox, order: Order, parcel: Parcel) -> dict[str, Any]:
+    reached = tracing.nodes(parcel, sandbox.now_ms(), sandbox.config.scaled_ms)
+    lines = [line for line in order.lines if line.line_id in parcel.line_ids]
+    return {
+        "logisticsId": parcel.ship.logistics_code,
+        "logisticsBillNo": parcel.waybill,
+        "orderEntryIds": ",".join(str(line_id) for line_id in parcel.line_ids),
+        "status": tracing.INFO_STATUS[reached[-1].word] if reached else "WAITACCEPT",
+        "logisticsCompanyId": parcel.carrier_number,
+        "logisticsCompanyNo": parcel.carrier_code,
+        "logisticsCompanyName": parcel.carrier_name,
+        "sendGoods": [
+            {"goodName": line.goods.name, "quantity": str(line.goods.quantity), "unit": line.goods.unit}
+            for line in lines
+        ],
+        "logisticsSteps": [{"acceptTime": plain(node.at), "remark": tracing.REMARKS[node.word]} for node in reached],
+    }
+
+
+def _check_word(word: str) -> None:
+    if word not in GOODS_STATUSES:
+        raise Refused(40000, f"goodsStatus: expected one of {', '.join(GOODS_STATUSES)}")
+
+
+def _places(order: Order, line_ids: list[str]) -> list[int]:
+    known = {str(line.line_id): place for place, line in enumerate(order.lines)}
+    if not line_ids or not set(line_ids) <= known.keys() or len(set(line_ids)) < len(line_ids):
+        raise Refused(40000, "orderEntryIds: expected different lines of the order")
+    return [known[line_id] for line_id in line_ids]
+
+
+def _is_free(order: Order, place: int) -> bool:
+    """Nothing of the line was asked back so far, or what was is closed."""
+    refund = order.refund_of(place)
+    return order.lines[place].status != CANCEL and (refund is None or refund.status == CLOSED)
+
+
+def _fits(order: Order, places: list[int], word: str, dispute: str) -> bool:
+    """The words say what is true of the goods."""
+    unshipped = [order.lines[place].logistics_status == NOT_SHIPPED for place in places]
+    received = [order.lines[place].logistics_status == RECEIVED for place in places]
+    goods_fit = {
+        BEFORE_SHIPPING: all(unshipped) and dispute == "refund",
+        "refundWaitBuyerReceive": not any(unshipped),
+        "refundBuyerReceived": all(received),
+    }.get(word, True)
+    open_trade = order.paid and order.status != CANCEL
+    time_fits = word.startswith("aftersale") == (order.status == SUCCESS)
+    return open_trade and goods_fit and time_fits and all(_is_free(order, place) for place in places)
+
+
+def _postage_left_fen(order: Order, places: list[int]) -> int:
+    """The postage goes with the last lines that are left."""
+    left = {place for place in range(len(order.lines)) if _is_free(order, place)}
+    given_back = sum(refund.carriage_fen for refund in order.refunds if refund.status != CLOSED)
+    return max(0, order.shipping_fen - given_back) if left <= set(places) else 0
+
+
+_P, _X = Dialect.PANDAPON, Dialect.XPORT
+ACTIONS: Mapping[tuple[Dialect, str], Action] = {
+    (_P, "1688.refund.detail"): detail,
+    (_P, "1688.refund.reasons"): reasons,
+    (_P, "1688.refund.upload_voucher"): upload_voucher,
+    (_P, CREATE): create,
+    (_P, "1688.refund.return_goods"): return_goods,
+    (_P, "1688.refund.logistics_companies"): companies,
+    (_P, "1688.order.tracking"): parcels,
+    (_X, "1688.order.logistics"): parcels,
+}
