@@ -27,7 +27,7 @@ from worker.marketplaces.paylinks import PayLinks
 from worker.sandbox.port import Port
 
 APP_KEY, APP_SECRET = "1000000", "app-secret-6c1f"
-REFRESH_TOKEN = "refresh-token-9a2b"
+FIRST_TOKEN, REFRESH_TOKEN = "token-1", "refresh-token-9a2b"
 Message = MutableMapping[str, Any]
 Given = Any | Callable[[dict[str, str]], Any]
 
@@ -42,7 +42,7 @@ class OpenPlatform:
         self.url = ""
         self.answers: dict[str, Given] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
-        self.token = "token-1"
+        self.token = FIRST_TOKEN
         self.renewals = 0
 
     def calls(self, api: str) -> list[dict[str, str]]:
@@ -125,11 +125,19 @@ async def open_platform() -> AsyncIterator[OpenPlatform]:
 
 
 @asynccontextmanager
-async def buyer(url: str, now: Millis, *, refresh_token: str = REFRESH_TOKEN) -> AsyncIterator[Alibaba1688Client]:
-    """A client with the gateway's keys."""
+async def buyer(
+    url: str,
+    now: Millis,
+    *,
+    refresh_token: str = REFRESH_TOKEN,
+    secret: str = APP_SECRET,
+    timeout_s: float = 5.0,
+    pictures: str = "",
+) -> AsyncIterator[Alibaba1688Client]:
+    """A client with the gateway's keys. `pictures`: where else it may fetch them."""
     clock = StandingClock(now)
-    http = HttpCore(url, timeout_s=5.0)
-    wire = AopWire(AppKeys(APP_KEY, APP_SECRET, "token-1", refresh_token), http, clock)
+    http = HttpCore(url, timeout_s=timeout_s)
+    wire = AopWire(AppKeys(APP_KEY, secret, FIRST_TOKEN, refresh_token), http, clock)
     caller = Caller(
         http,
         wire,
@@ -138,7 +146,8 @@ async def buyer(url: str, now: Millis, *, refresh_token: str = REFRESH_TOKEN) ->
         limiter=NoLimit(),
         breaker=Breaker(time.monotonic, threshold=1_000_000),
     )
-    made = Alibaba1688Client("main", caller, ImageFetcher((), (urlsplit(url).netloc,)), clock.now_ms, LINKS)
+    images = ImageFetcher((), (urlsplit(url).netloc, urlsplit(pictures).netloc))
+    made = Alibaba1688Client("main", caller, images, clock.now_ms, LINKS)
     try:
         yield made
     finally:

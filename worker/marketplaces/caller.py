@@ -141,7 +141,10 @@ class Caller:
             raise NotSentError(f"{name}: {error}") from error
         try:
             return await self._send(operation, path, question, effect=True)
-        except (NotSentError, RejectedError, UnauthorisedError):
+        except UnauthorisedError:
+            await self._wire.renew()  # for the calls that come; this one is not sent again
+            raise
+        except (NotSentError, RejectedError):
             raise
         except MarketplaceError as error:
             raise AmbiguousError(f"{name}: {type(error).__name__}: {error}", code=error.code) from error
