@@ -180,3 +180,40 @@ def demo(
 
     options = DemoOptions(orders, seed, faults, lost_callbacks, dialect)
     raise SystemExit(run_demo(options, stay=stay, as_json=json))
+
+
+@app.command
+def simulate(
+    *,
+    seeds: int = 100,
+    start: int | None = None,
+    seed: int | None = None,
+    jobs: int = 0,
+    trace: bool = False,
+    minimise: bool = False,
+    json: bool = False,
+) -> None:
+    """Play fleets of workers through seeded trouble on virtual time, and hold them to the promises.
+
+    Parameters
+    ----------
+    seeds
+        How many seeds.
+    start
+        The first seed; without it a random one, which is printed.
+    seed
+        Play only this seed again: the same seed is the same run, and prints the same trace.
+    jobs
+        Processes; 0: one per core.
+    trace
+        With `--seed`: print what happened, line by line.
+    minimise
+        With `--seed`: leave out faults for as long as the same promise breaks.
+    json
+        Print one JSON object instead of a summary.
+    """
+    from worker.cli.simulate import simulate as run_simulate
+
+    raise SystemExit(
+        run_simulate(seeds=seeds, start=start, seed=seed, jobs=jobs, trace=trace, minimise=minimise, as_json=json)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -18,6 +19,7 @@ class SchemaMismatchError(RuntimeError):
     """The database's schema is not the one this version works with; the message names the command to run."""
 
 
+@cache
 def expected_revision() -> str:
     """Return the newest revision that this program knows."""
     head = ScriptDirectory.from_config(_config(None)).get_current_head()

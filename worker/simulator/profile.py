@@ -1,0 +1,81 @@
+"""What kind of run a seed is: how many machines and orders, how nasty the marketplace, which faults at what rate.
+
+Each seed leaves out about half of the kinds of fault and turns the others up or down: mixes that nobody would think of
+come up, and a fault that hides another one is absent often enough.
+"""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+
+RATES = {
+    # per commit
+    "crash before commit": 0.004,
+    "crash after commit": 0.004,
+    "connection lost before commit": 0.006,
+    "connection lost after commit": 0.006,
+    # per request or answer
+    "slow database": 0.004,
+    "notification lost": 0.2,
+    # per call
+    "no connection": 0.03,
+    "crash before call": 0.01,
+    "crash after call": 0.03,
+    "answer lost": 0.05,
+    "slow network": 0.03,
+    "stale read": 0.08,
+    "callback not connected": 0.05,
+    "callback answer lost": 0.05,
+    # per batch sent or committed
+    "send refused": 0.01,
+    "send late": 0.04,
+    "confirmation lost": 0.01,
+    "commit failed": 0.05,
+    "crash before offsets": 0.01,
+    "crash after offsets": 0.01,
+    # per heartbeat of a consumer, every 3 s
+    "rebalance": 0.02,
+    # per look of the demon, every 2 s
+    "crash": 0.01,
+    "freeze": 0.015,
+    "kafka away": 0.01,
+    "database away": 0.006,
+}
+LEVELS = ("none", "usual", "hostile")
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """One seed's run. Times are virtual seconds."""
+
+    seed: int
+    machines: int
+    orders: int
+    waves: int
+    trouble_s: float
+    level: str
+    lost_callbacks: float
+    speed: float
+    rates: dict[str, float]
+    lists_only: bool
+    """Nothing is told by callbacks, and nobody sweeps: what the lists tell has to be enough."""
+
+
+def profile_of(seed: int) -> Profile:
+    """Return the run of a seed."""
+    rng = random.Random(f"profile:{seed}")  # noqa: S311 - dice, not secrets
+    rates = {kind: rate * rng.choice((0.5, 1.0, 1.0, 3.0)) for kind, rate in RATES.items() if rng.random() < 0.6}  # noqa: PLR2004 - a share
+    lists_only = rng.random() < 0.1  # noqa: PLR2004 - a share
+    return Profile(
+        seed=seed,
+        machines=rng.choice((1, 2, 2, 3)),
+        orders=rng.randint(2, 5),
+        waves=rng.choice((1, 1, 2)),
+        trouble_s=rng.choice((rng.uniform(10.0, 40.0), rng.uniform(20.0, 100.0))),
+        level=rng.choice(LEVELS),
+        lost_callbacks=1.0 if lists_only else rng.choice((0.0, 0.05, 0.3)),
+        speed=rng.choice((8_000.0, 20_000.0)),
+        rates=rates,
+        lists_only=lists_only,
+    )

@@ -1,0 +1,188 @@
+"""The network between machines and the marketplace, both ways: slow, lossy, and sometimes showing the past."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2 as httpx
+
+from worker.http_server import AsgiApp
+from worker.simulator.machines import Fleet, Machine
+
+TRAVEL_S = (0.005, 0.1)
+SLOW_S = (1.0, 30.0)
+_DETAIL = "orderDetail"
+MAX_REMEMBERED = 3
+
+
+async def call_app(
+    app: AsgiApp, method: str, url: httpx.URL, headers: list[tuple[bytes, bytes]], body: bytes
+) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Call an ASGI application once; return status, headers and body."""
+    scope: MutableMapping[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": url.path,
+        "raw_path": url.raw_path,
+        "query_string": url.query,
+        "root_path": "",
+        "headers": [(name.lower(), value) for name, value in headers],
+        "client": ("127.0.0.1", 50_000),
+        "server": ("127.0.0.1", 80),
+    }
+    status, answer_headers, parts = 500, [], bytearray()
+    sent = False
+
+    async def receive() -> MutableMapping[str, Any]:
+        nonlocal sent
+        if sent:
+            return {"type": "http.disconnect"}
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        nonlocal status, answer_headers
+        if message["type"] == "http.response.start":
+            status, answer_headers = message["status"], list(message.get("headers", ()))
+        else:
+            parts.extend(message.get("body", b""))
+
+    await app(scope, receive, send)
+    return status, answer_headers, bytes(parts)
+
+
+class RoadToMarketplace(httpx.AsyncBaseTransport):
+    """Carries one machine's calls. The marketplace works on a call whatever becomes of the caller."""
+
+    def __init__(self, fleet: Fleet, machine: Machine, marketplace: AsgiApp, past: Past) -> None:
+        self._fleet = fleet
+        self._machine = machine
+        self._marketplace = marketplace
+        self._past = past
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Carry one call there and its answer back."""
+        dice = self._fleet.postgres.dice
+        name = request.url.path
+        await self._travel()
+        if not self._machine.alive or dice.falls("no connection"):
+            raise httpx.ConnectError("no connection")
+        if dice.falls("crash before call"):
+            await self._machine.die(f"before {name}")
+        body = await request.aread()
+        work = self._marketplace_answers(request, body)
+        answering = self._fleet.loop.create_task(work, context=self._fleet.world.copy())
+        try:
+            status, headers, content = await asyncio.shield(answering)
+        except ConnectionResetError as error:
+            raise httpx.ReadError("the connection was cut") from error
+        self._fleet.trace.note("call", self._machine.name, f"{request.method} {name} {status}")
+        if dice.falls("crash after call"):
+            await self._machine.die(f"after {name}")
+        if dice.falls("answer lost"):
+            raise httpx.ReadError("the answer was lost")
+        content = self._past.seen_through(name, str(request.url.query) + repr(body), content, dice)
+        await self._travel()
+        return httpx.Response(status, headers=headers, content=content, request=request)
+
+    async def _marketplace_answers(
+        self, request: httpx.Request, body: bytes
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        return await call_app(self._marketplace, request.method, request.url, request.headers.raw, body)
+
+    async def _travel(self) -> None:
+        dice = self._fleet.postgres.dice
+        slow = dice.falls("slow network")
+        await asyncio.sleep(dice.between("travel", *(SLOW_S if slow else TRAVEL_S)))
+
+
+class Past:
+    """Replicas that lag: an answer about an order may be the one that was given some time ago."""
+
+    def __init__(self, operation: str, trace: Any) -> None:
+        self._operation = operation
+        self._trace = trace
+        self._remembered: dict[str, list[bytes]] = {}
+
+    def seen_through(self, name: str, question: str, content: bytes, dice: Any) -> bytes:
+        """Return the present answer, or one of the past."""
+        if self._operation not in name or not _is_success(content):
+            return content
+        told = self._remembered.setdefault(question, [])
+        if told and dice.falls("stale read"):
+            old = dice.stream("past").choice(told)
+            if old != content:
+                self._trace.note("stale answer", "-", name)
+            return bytes(old)
+        told.append(content)
+        del told[:-MAX_REMEMBERED]
+        return content
+
+
+def _is_success(content: bytes) -> bool:
+    try:
+        return bool(json.loads(content).get("code") == 200)  # noqa: PLR2004 - the envelope's code
+    except (ValueError, AttributeError):
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A callback that a machine answered with 200."""
+
+    body: bytes
+    at: float
+    machine: str
+
+
+class RoadToWorkers(httpx.AsyncBaseTransport):
+    """Carries the marketplace's callbacks to some machine that listens, as a load balancer does."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self.accepted: list[Accepted] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Carry one callback; its answer may get lost after the work is done."""
+        fleet, dice = self._fleet, self._fleet.postgres.dice
+        await asyncio.sleep(dice.between("travel", *TRAVEL_S))
+        listening = [machine for machine in fleet.alive if machine.app is not None]
+        if not listening or dice.falls("callback not connected"):
+            raise httpx.ConnectError("no worker listens")
+        machine = dice.stream("balancer").choice(listening)
+        body = await request.aread()
+        work = machine.task(self._handled(machine, request, body))
+        done: asyncio.Future[httpx.Response] = fleet.loop.create_future()
+        work.add_done_callback(lambda task: _pass_on(task, done))
+        response = await done
+        if dice.falls("callback answer lost"):
+            raise httpx.ReadError("the answer was lost")
+        return response
+
+    async def _handled(self, machine: Machine, request: httpx.Request, body: bytes) -> httpx.Response:
+        app = machine.app
+        if app is None:
+            raise httpx.ConnectError("the worker stopped listening")
+        status, headers, content = await call_app(app, request.method, request.url, request.headers.raw, body)
+        if status == httpx.codes.OK:
+            self.accepted.append(Accepted(body, self._fleet.loop.time(), machine.name))
+        self._fleet.trace.note(f"callback {status}", machine.name)
+        return httpx.Response(status, headers=headers, content=content)
+
+
+def _pass_on(task: asyncio.Task[httpx.Response], done: asyncio.Future[httpx.Response]) -> None:
+    if done.done():
+        return
+    if task.cancelled():
+        done.set_exception(httpx.ReadError("the worker died"))
+    elif (error := task.exception()) is not None:
+        done.set_exception(error if isinstance(error, httpx.HTTPError) else httpx.ReadError(str(error)))
+    else:
+        done.set_result(task.result())

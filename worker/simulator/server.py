@@ -1,0 +1,281 @@
+"""The Postgres under a simulation: one server, a database per process, and a session to steer it by."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Self
+from urllib.parse import urlsplit
+
+from worker.embedded import EmbeddedPostgres
+from worker.simulator import messages
+from worker.storage import schema
+
+ROLE = "simulated"
+SCHEMA = "virtual"
+_ANSWER_WITHIN_S = 60.0
+_READY_WITHIN_S = 20.0
+_LOOK_AGAIN_S = 0.02
+_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",  # its statistics would change plans, and so the order of rows, at its own pace
+    "deadlock_timeout": "60s",  # real time; a simulated lock time-out comes first
+    "shared_buffers": "64MB",
+    "max_connections": "200",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "1h",
+}
+
+# now() and clock_timestamp() are looked up here before pg_catalog, so that the product's SQL runs on virtual time as it
+# stands. pg_notify() tells who stands between client and server, gen_random_uuid() is the same in every run.
+_VIRTUAL = f"""
+CREATE SCHEMA {SCHEMA};
+CREATE FUNCTION {SCHEMA}.now() RETURNS timestamptz LANGUAGE sql STABLE
+    AS $$ SELECT current_setting('virtual.began')::timestamptz $$;
+CREATE FUNCTION {SCHEMA}.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
+    AS $$ SELECT current_setting('virtual.now')::timestamptz $$;
+CREATE FUNCTION {SCHEMA}.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
+    AS $$ SELECT current_setting('virtual.now')::timestamptz $$;
+CREATE FUNCTION {SCHEMA}.pg_notify(channel text, payload text) RETURNS void LANGUAGE plpgsql
+    AS $$ BEGIN RAISE NOTICE 'notify %', payload; END $$;
+CREATE SEQUENCE {SCHEMA}.uuids;
+CREATE FUNCTION {SCHEMA}.gen_random_uuid() RETURNS uuid LANGUAGE sql VOLATILE
+    AS $$ SELECT md5(nextval('{SCHEMA}.uuids')::text)::uuid $$;
+"""
+
+# What only a witness inside the database can see: a claim taken over while its lease runs, and a spool drained in
+# another order than it was filled. Written to tables of its own; the product's SQL knows nothing of them.
+_WITNESS = f"""
+CREATE TABLE {SCHEMA}.seen (id bigint GENERATED ALWAYS AS IDENTITY, what text NOT NULL);
+CREATE TABLE {SCHEMA}.spooled (id bigint, event_id text);
+CREATE FUNCTION {SCHEMA}.watch_claims() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF OLD.claim_token IS NOT NULL AND NEW.claim_token IS NOT NULL AND NEW.claim_token <> OLD.claim_token
+        AND OLD.claimed_until >= now() THEN
+        INSERT INTO {SCHEMA}.seen (what) VALUES (format('follow-up %s (%s) was claimed while its lease ran', OLD.id,
+            OLD.effect));
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER watch_claims AFTER UPDATE OF claim_token ON follow_ups
+    FOR EACH ROW EXECUTE FUNCTION {SCHEMA}.watch_claims();
+CREATE FUNCTION {SCHEMA}.watch_spool() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO {SCHEMA}.spooled VALUES (NEW.id, NEW.headers ->> 'ce_id');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER watch_spool AFTER INSERT ON spool FOR EACH ROW EXECUTE FUNCTION {SCHEMA}.watch_spool();
+"""  # noqa: S608 - names are ours
+
+
+_TABLES = (
+    f"SELECT tablename FROM pg_tables WHERE schemaname = '{SCHEMA}' AND tablename <> 'alembic_version' "  # noqa: S608
+    "ORDER BY tablename"
+)
+_RESTART_NUMBERS = (
+    "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false) FROM pg_sequences "  # noqa: S608
+    f"WHERE schemaname = '{SCHEMA}'"
+)
+
+
+class ServerError(RuntimeError):
+    """The server said no to the simulation itself."""
+
+
+class Backend:
+    """One session at the server, kept for many simulated ones: to begin one costs more than a dozen statements."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.socket = socket.create_connection((address.host, address.port), timeout=_ANSWER_WITHIN_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        parameters = {"user": address.user, "database": address.database, "application_name": "simulator"}
+        self.exchange(messages.startup(parameters), b"")
+        self.greeting = self.exchange(messages.message(b"p", address.password.encode() + b"\0"), b"")
+        """What the server says once the password is right."""
+        key = next((body for kind, body in messages.split(self.greeting) if kind == b"K"), None)
+        if key is None:
+            raise ServerError("the server does not let us in")
+        self.pid = struct.unpack_from("!i", key)[0]
+        self._secret = key[4:]
+
+    def exchange(self, packet: bytes, asked: bytes) -> bytes:
+        """Send a request and return the whole answer, whatever it says. Raises ServerError if the session ends."""
+        self.socket.sendall(packet)
+        reader = messages.Reader(asked)
+        while True:
+            part = self.socket.recv(65_536)
+            if not part:
+                raise ServerError("the server ended the session")
+            if reader.feed(part):
+                return bytes(reader.data)
+
+    def reset(self, *, settled: bool) -> None:
+        """Undo and forget everything that the session did. `settled`: its last request has been answered whole."""
+        if not settled:
+            self.exchange(messages.message(b"S", b""), b"S")
+        self.exchange(messages.query("ROLLBACK"), b"Q")
+        self.exchange(messages.query("DISCARD ALL"), b"Q")
+
+    def cancel(self) -> None:
+        """Let the statement fail that the session is busy with; its answer is still to be read."""
+        with socket.create_connection((self.address.host, self.address.port)) as other:
+            other.sendall(messages.cancellation(self.pid, self._secret))
+            while other.recv(1):
+                pass
+
+    def close(self) -> None:
+        """End the session."""
+        self.socket.close()
+
+
+class Session:
+    """A blocking session of our own: one simple query at a time, every value as text."""
+
+    def __init__(self, address: Address) -> None:
+        self._backend = Backend(address)
+
+    def query(self, sql: str) -> list[tuple[str | None, ...]]:
+        """Run statements and return the rows of all of them. Raises ServerError."""
+        rows = []
+        for kind, body in messages.split(self._backend.exchange(messages.query(sql), b"Q")):
+            if kind == b"D":
+                rows.append(tuple(_values(body)))
+            elif kind == b"E":
+                raise ServerError(messages.fields_of(body).get("M", "no reason given"))
+        return rows
+
+    def value(self, sql: str) -> str | None:
+        """Return the first value of the first row."""
+        rows = self.query(sql)
+        return rows[0][0] if rows else None
+
+    def close(self) -> None:
+        """End the session."""
+        self._backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _values(body: bytes) -> Iterator[str | None]:
+    (count,) = struct.unpack_from("!h", body)
+    at = 2
+    for _ in range(count):
+        (length,) = struct.unpack_from("!i", body, at)
+        at += 4
+        if length < 0:
+            yield None
+        else:
+            yield body[at : at + length].decode()
+            at += length
+
+
+class Address:
+    """Where a simulated database is: what a DSN says, in parts."""
+
+    def __init__(self, dsn: str) -> None:
+        parts = urlsplit(dsn)
+        self.dsn = dsn
+        self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 5432
+        self.user, self.password = parts.username or "", parts.password or ""
+        self.database = parts.path.lstrip("/")
+
+    def session(self) -> Session:
+        """Open a session of our own."""
+        return Session(self)
+
+
+class Database:
+    """A simulated database as one process plays on it, run after run."""
+
+    def __init__(self, dsn: str) -> None:
+        self.address = Address(dsn)
+        self.session = self.address.session()
+        self.spares: list[Backend] = []
+        """Sessions that wait for their next connection."""
+
+    def close(self) -> None:
+        """End all sessions."""
+        self.session.close()
+        for backend in self.spares:
+            backend.close()
+
+
+@asynccontextmanager
+async def server() -> AsyncIterator[str]:
+    """Run a server for simulations; yields the address of its first database as the simulations' role."""
+    async with EmbeddedPostgres(_SETTINGS) as postgres:
+        dsn = postgres.dsn()
+        await _prepare(dsn)
+        parts = urlsplit(dsn)
+        own = f"postgresql://{ROLE}:{parts.password}@{parts.hostname}:{parts.port}/{parts.path.lstrip('/')}"
+        async with asyncio.timeout(_READY_WITHIN_S):
+            while not _lets_in(Address(own)):  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(_LOOK_AGAIN_S)
+        yield own
+
+
+def _lets_in(address: Address) -> bool:
+    """Tell whether the server has read who may log in how: it does so in its own time."""
+    try:
+        address.session().close()
+    except ServerError:
+        return False
+    return True
+
+
+async def _prepare(dsn: str) -> None:
+    """Let the role log in cheaply: a simulation connects hundreds of times, and only from this machine."""
+    import asyncpg
+
+    connection = await asyncpg.connect(dsn)
+    try:
+        password = urlsplit(dsn).password or ""
+        if not password.isalnum():
+            raise ServerError("the embedded server's password cannot be quoted")
+        await connection.execute("SET scram_iterations = 1")
+        await connection.execute(f"CREATE ROLE {ROLE} SUPERUSER LOGIN PASSWORD '{password}'")
+        await connection.execute(f"ALTER ROLE {ROLE} SET search_path = {SCHEMA}, pg_catalog")
+        hba = await connection.fetchval("SHOW hba_file")
+        line = f"host all {ROLE} 127.0.0.1/32 password\nhost all all 127.0.0.1/32 scram-sha-256"
+        await connection.execute(f"COPY (SELECT unnest(string_to_array('{line}', E'\\n'))) TO '{hba}'")
+        await connection.execute("SELECT pg_reload_conf()")
+    finally:
+        await connection.close()
+
+
+def create_database(dsn: str, name: str) -> str:
+    """Create a database with the product's schema on virtual time; return its address."""
+    address = Address(dsn)
+    with address.session() as session:
+        session.query(f"CREATE DATABASE {name}")
+    own = f"postgresql://{address.user}:{address.password}@{address.host}:{address.port}/{name}"
+    with Address(own).session() as session:
+        session.query(_VIRTUAL)
+        session.query(f"ALTER DATABASE {name} SET virtual.now = '2000-01-01'; ")
+        session.query(f"ALTER DATABASE {name} SET virtual.began = '2000-01-01'")
+    schema.upgrade(own)
+    with Address(own).session() as session:
+        session.query(_WITNESS)
+        empty(session)
+    return own
+
+
+def empty(session: Session) -> None:
+    """Empty every table of a simulated database: no page and no number of an earlier run stays.
+
+    Deleted and vacuumed, not truncated: to make new files for some twenty tables takes longer than a run may.
+    """
+    tables = [row[0] or "" for row in session.query(_TABLES)]
+    session.query("SET session_replication_role = replica")  # the product's own triggers refuse to forget anything
+    session.query("; ".join(f"DELETE FROM {name}" for name in tables))  # noqa: S608 - names are ours
+    session.query("RESET session_replication_role")
+    session.query(f"VACUUM (TRUNCATE, INDEX_CLEANUP ON) {', '.join(tables)}")
+    session.query(_RESTART_NUMBERS)
