@@ -37,7 +37,7 @@ def test_the_products_sql_reads_virtual_time(database: Database) -> None:
     small = Small()
 
     async def main(_postgres: object) -> tuple[Any, Any]:
-        rows = []
+        rows: list[Any] = []
         made = engine(database)
         for _ in range(2):
             async with transaction(made) as connection:
