@@ -19,6 +19,11 @@ def sandbox(options: SandboxOptions) -> int:
         secret = options.access_secret_file.read_text().strip() if options.access_secret_file else WELL_KNOWN_SECRET
         config = SandboxConfig(
             orders=options.orders,
+            taobao_orders=options.taobao_orders,
+            large_share=options.large_share,
+            buyer_confirms=options.buyer_confirms,
+            stale_reads_s=options.stale_reads_s,
+            render_valid_s=options.render_valid_s,
             seed=options.seed,
             faults=options.faults,
             lost_callbacks=options.lost_callbacks,

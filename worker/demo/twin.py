@@ -42,6 +42,11 @@ class Twin:
         argv = [sys.executable, "-m", "worker", "sandbox", "--port", "0"]
         argv += ["--orders", str(given.orders), "--seed", str(given.seed), "--faults", given.faults]
         argv += ["--speed", str(given.speed), "--push", given.push, "--access-token-s", str(given.access_token_s)]
+        argv += ["--taobao-orders", str(given.taobao_orders), "--large-share", str(given.large_share)]
+        argv += ["--buyer-confirms" if given.buyer_confirms else "--no-buyer-confirms"]
+        argv += ["--render-valid-s", str(given.render_valid_s)]
+        if given.stale_reads_s is not None:
+            argv += ["--stale-reads-s", str(given.stale_reads_s)]
         if given.lost_callbacks is not None:
             argv += ["--lost-callbacks", str(given.lost_callbacks)]
         stop = (StopStep(signal.SIGTERM, 5.0), StopStep(signal.SIGKILL, 5.0))
