@@ -15,6 +15,7 @@ from worker.marketplaces.port import (
     ListPage,
     NotSentError,
     Offer,
+    Part,
     Stream,
     UnsupportedError,
 )
@@ -28,6 +29,15 @@ class BareMarketplace:
 
     async def read_order(self, platform: Platform, order_id: str, source: Source) -> Fact:
         raise UnsupportedError("read_order")
+
+    def reads_part(self, platform: Platform, part: Part) -> bool:
+        return False
+
+    async def read_logistics(self, platform: Platform, order_id: str, line_ids: Sequence[str]) -> Fact:
+        raise UnsupportedError("read_logistics")
+
+    async def read_refund(self, platform: Platform, order_id: str, refund_id: str) -> Fact:
+        raise UnsupportedError("read_refund")
 
     async def list_modified(self, stream: Stream, since: Millis, until: Millis, page: int) -> ListPage:
         raise UnsupportedError("list_modified")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from tests.domain.examples import KEY, NOON, at
 from worker.domain.clock import HOUR, Millis
@@ -14,7 +15,9 @@ from worker.domain.facts import (
     Line,
     LogisticsSeen,
     Parcel,
+    ParcelTrack,
     PriceSeen,
+    RefundDetail,
     RefundSeen,
     Snapshot,
     Source,
@@ -78,7 +81,30 @@ order_lines = st.lists(
     st.builds(Line, line_id=st.sampled_from(["line0", "line1"]), logistics_status=st.sampled_from([None, 1, 2, 5])),
     max_size=2,
 ).map(tuple)
-parcels = st.lists(st.builds(Parcel, parcel_id=st.sampled_from(["L1", "L2"])), max_size=2).map(tuple)
+waybills = st.sampled_from([None, "SF0001", "SF0002", "no carrier"])
+parcels = st.lists(
+    st.builds(
+        Parcel,
+        parcel_id=st.sampled_from(["L1", "L2"]),
+        waybill=waybills,
+        status_word=st.sampled_from([None, "alreadysend", "sign"]),
+        code=st.sampled_from([UNSET, "LP1"]),
+    ),
+    max_size=2,
+).map(tuple)
+tracks = st.lists(
+    st.builds(
+        ParcelTrack,
+        parcel_id=st.sampled_from(["L1", "LP1", "LP9"]),
+        waybill=waybills,
+        status_word=st.sampled_from([None, "TRANSPORT", "SIGN"]),
+        moved_at=st.none() | instants,
+    ),
+    max_size=3,
+).map(tuple)
+refund_details = st.builds(
+    RefundDetail, refund=refunds_seen, modified_at=st.one_of(st.none(), instants, instants, broken_times)
+)
 snapshots = st.builds(
     Snapshot,
     lifecycle=st.one_of(lifecycles, lifecycles, st.none()),
@@ -86,6 +112,7 @@ snapshots = st.builds(
     lines=st.none() | order_lines,
     parcels=st.none() | parcels,
     refunds=st.none() | st.lists(refunds_seen, max_size=3).map(tuple),
+    international=st.sampled_from([UNSET, UNSET, (), ("FAR1",), ("FAR1", "FAR2")]),
 )
 reads = st.builds(
     Fact,
@@ -95,6 +122,15 @@ reads = st.builds(
     observed_at=instants,
     provider_time=st.none(),
 )
+part_reads = st.builds(
+    Fact,
+    key=st.just(KEY),
+    source=st.sampled_from(Source),
+    content=st.one_of(st.builds(Snapshot, tracks=tracks), st.builds(Snapshot, refund=refund_details)),
+    observed_at=instants,
+    provider_time=st.none(),
+)
+"""Reads of a part of the order: of its logistics, or of one refund."""
 listings = st.builds(
     Fact,
     key=st.just(KEY),
@@ -103,7 +139,7 @@ listings = st.builds(
     observed_at=instants,
     provider_time=instants,
 )
-facts: st.SearchStrategy[Fact] = st.one_of(hints, reads, listings)
+facts: st.SearchStrategy[Fact] = st.one_of(hints, reads, part_reads, listings)
 
 
 @st.composite

@@ -24,7 +24,7 @@ from tests.domain.examples import (
     step,
     told,
 )
-from tests.domain.strategies import hints, known_words, reads
+from tests.domain.strategies import hints, known_words, part_reads, reads
 from worker.domain.changes import ChangeType, compare
 from worker.domain.facts import Fact, RefundSeen, Snapshot
 from worker.domain.policy import Effect, Policy
@@ -54,6 +54,13 @@ class OrderLife(RuleBasedStateMachine):
     @rule(fact=reads)
     def read(self, fact: Fact) -> None:
         self._tell(fact)
+
+    @rule(fact=part_reads)
+    def read_a_part(self, fact: Fact) -> None:
+        before = self.order.view
+        after = self._tell(fact).order.view
+        assert (after.status, after.amounts, after.lines) == (before.status, before.amounts, before.lines)
+        assert after.refresh_after == before.refresh_after
 
     @rule(data=st.data())
     def hear_again(self, data: st.DataObject) -> None:

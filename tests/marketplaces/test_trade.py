@@ -74,6 +74,7 @@ def test_the_golden_order_is_read_field_by_field() -> None:
             status_word="sign",
             line_ids=("3300000000000000011", "3300000000000000012"),
             shipped_at=SHIPPED_AT - 1_800_000,
+            code="LP0000000001",
         ),
         Parcel(
             parcel_id="56000000000002",
@@ -82,6 +83,7 @@ def test_the_golden_order_is_read_field_by_field() -> None:
             status_word="alreadysend",
             line_ids=("3300000000000000012",),
             shipped_at=SHIPPED_AT,
+            code="LP0000000002",
         ),
     )
     assert snapshot.refunds == ()

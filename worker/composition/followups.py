@@ -21,6 +21,7 @@ from worker.followups.actions.warehouse import UpdateDomesticLogistics
 from worker.followups.executor import Handle
 from worker.followups.fresh import FreshReads
 from worker.followups.ledger import Ledger
+from worker.followups.parts import Parts
 from worker.followups.perform import Action, Perform
 from worker.followups.refresh import Refresh
 from worker.followups.substitutes import Substitutes
@@ -54,7 +55,9 @@ def build_posts(
 ) -> Iterator[Post]:
     """Yield the executors that an account's policy asks for. An effect without one stays planned and is not called."""
     clock, jitter = outside.clock, outside.jitter
-    yield Post(Effect.REFRESH, Refresh(marketplace, publisher, engine, clock, jitter), account.max_concurrent_reads)
+    parts = Parts(marketplace, publisher, clock, skew=skew)
+    refresh = Refresh(marketplace, publisher, engine, clock, jitter, parts=parts)
+    yield Post(Effect.REFRESH, refresh, account.max_concurrent_reads)
     if account.policy.find_substitutes:
         yield Post(Effect.FIND_SUBSTITUTES, Substitutes(marketplace, engine, clock, jitter), 1)
     ledger = Ledger(engine, account.name, policy, clock)

@@ -19,7 +19,9 @@ from worker.domain.facts import (
     Line,
     LogisticsSeen,
     Parcel,
+    ParcelTrack,
     PriceSeen,
+    RefundDetail,
     RefundSeen,
     Snapshot,
     Source,
@@ -34,6 +36,10 @@ MAX_HINTED_REFUNDS = 50
 """Refund ids remembered from callbacks alone; the oldest stamps go first. A snapshot's refunds are never dropped."""
 MAX_BOOKINGS = 20
 """International numbers remembered per order; the oldest stamps go first."""
+MAX_TRACKS = 300
+"""Parcels remembered from reads of the logistics; the oldest reads go first."""
+UNDATED: Millis = 0
+"""Stands for the modification time of a refund's read that gives none to believe."""
 MAX_STRANGE_WORDS = 20
 """Unknown status words remembered from callbacks; the oldest stamps go first."""
 
@@ -81,6 +87,11 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     earliest total heard of and `first_read_total` the earliest one read: the baseline of the price guard where nobody
     planned one. `standing` is the best snapshot whose status word we know, kept only while `lifecycle` holds a word
     that nobody knows: such a word moves nothing. `bookings`: international number → its latest stamp.
+
+    Reads of a part of the order are kept apart, each kind under an order of its own. `tracks`: parcel → the latest read
+    of it, by when it was asked, since these reads are undated; `tracked_at`: when the logistics were last asked for.
+    `refund_reads`: refund → the best read of it alone, by the refund's own modification time; reads without one stand
+    below all that have one.
     """
 
     lifecycle: Observed[Lifecycle] | None = None
@@ -99,6 +110,9 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     first_total: Hinted[int] | None = None
     first_read_total: Hinted[int] | None = None
     bookings: dict[str, Stamp] = {}
+    tracks: dict[str, Hinted[ParcelTrack]] = {}
+    tracked_at: Millis | None = None
+    refund_reads: dict[str, Observed[RefundSeen]] = {}
 
 
 def absorb(evidence: Evidence, fact: Fact, fact_id: str) -> Evidence:
@@ -124,7 +138,7 @@ def absorb(evidence: Evidence, fact: Fact, fact_id: str) -> Evidence:
 def _with_booking(known: dict[str, Stamp], number: str, stamp: Stamp) -> dict[str, Stamp]:
     bookings = known | {number: _later(known.get(number), stamp)}
     if len(bookings) > MAX_BOOKINGS:
-        del bookings[min(bookings, key=lambda one: bookings[one])]
+        del bookings[min(bookings, key=lambda one: (bookings[one], one))]
     return bookings
 
 
@@ -172,6 +186,7 @@ def _with_hint(known: dict[str, Hinted[RefundSeen]], hint: Hinted[RefundSeen]) -
 
 def _absorb_snapshot(evidence: Evidence, content: Snapshot, fact: Fact, fact_id: str) -> Evidence:
     version = version_of(fact, content, fact_id)
+    evidence = _with_parts(evidence, content, fact, fact_id)
     refunds = evidence.refunds
     for refund in content.refunds or ():
         refunds = refunds | {refund.refund_id: _best(refunds.get(refund.refund_id), version, refund)}
@@ -189,6 +204,38 @@ def _absorb_snapshot(evidence: Evidence, content: Snapshot, fact: Fact, fact_id:
     first = Hinted(Stamp(version.asked_at, fact_id), content.amounts.total)
     grown = msgspec.structs.replace(grown, first_read_total=_earlier(grown.first_read_total, first))
     return _with_total(grown, content.amounts, first.stamp)
+
+
+def _with_parts(evidence: Evidence, content: Snapshot, fact: Fact, fact_id: str) -> Evidence:
+    """Return the evidence with what a read tells of parts that have evidence of their own; nothing else is touched."""
+    asked_at = fact.observed_at
+    if isinstance(content.tracks, tuple):
+        tracks = evidence.tracks
+        for track in content.tracks:
+            hint = Hinted(Stamp(asked_at, fact_id), track)
+            tracks = tracks | {track.parcel_id: _latest_hint(tracks.get(track.parcel_id), hint)}
+        evidence = msgspec.structs.replace(
+            evidence, tracks=_latest_tracks(tracks), tracked_at=max(evidence.tracked_at or 0, asked_at)
+        )
+    if isinstance(content.international, tuple):
+        bookings = evidence.bookings
+        for number in content.international:
+            bookings = _with_booking(bookings, number, Stamp(asked_at, fact_id))
+        evidence = msgspec.structs.replace(evidence, bookings=bookings)
+    if isinstance(content.refund, RefundDetail):
+        seen, modified_at = content.refund.refund, content.refund.modified_at
+        dated = modified_at if modified_at is not None and is_believable(modified_at, asked_at) else UNDATED
+        best = _best(evidence.refund_reads.get(seen.refund_id), Version(dated, asked_at, fact_id), seen)
+        evidence = msgspec.structs.replace(evidence, refund_reads=evidence.refund_reads | {seen.refund_id: best})
+    return evidence
+
+
+def _latest_tracks(tracks: dict[str, Hinted[ParcelTrack]]) -> dict[str, Hinted[ParcelTrack]]:
+    """Return the tracks that are kept: the latest ones, ties decided by the parcel's id."""
+    if len(tracks) <= MAX_TRACKS:
+        return tracks
+    kept = sorted(tracks, key=lambda parcel_id: (tracks[parcel_id].stamp, parcel_id))[-MAX_TRACKS:]
+    return {parcel_id: tracks[parcel_id] for parcel_id in sorted(kept)}
 
 
 def _with_lifecycle(evidence: Evidence, seen: Observed[Lifecycle], platform: Platform) -> Evidence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from enum import StrEnum
 
 import msgspec
@@ -10,6 +11,9 @@ import msgspec
 from worker.domain.clock import MINUTE, Millis
 from worker.domain.identity import OrderKey
 
+_SIGNED = frozenset({"sign", "signed"})
+"""SIGN: documented upstream for reads of the logistics, inferred for the order's detail. SIGNED: Taobao's nodes."""
+_WAYBILL = re.compile(r"[A-Za-z0-9-]{4,64}")
 FUTURE_STAMP_TOLERANCE: Millis = 10 * MINUTE
 """A sender's time further ahead of ours than this is not a time we can order by."""
 
@@ -59,7 +63,12 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Parcel(msgspec.Struct, frozen=True):
-    """One parcel, known by the marketplace's logistics id: its waybill number can be replaced later."""
+    """One parcel, known by the marketplace's logistics id: its waybill number can be replaced later.
+
+    Later additions are left out where they are not said, so that older facts keep their ids: `code` is the other id by
+    which reads of the logistics name the parcel, `tracked` the status word of such a read, `moved_at` the time of the
+    latest step in its trace.
+    """
 
     parcel_id: str
     waybill: str | None = None
@@ -67,6 +76,30 @@ class Parcel(msgspec.Struct, frozen=True):
     status_word: str | None = None
     line_ids: tuple[str, ...] = ()
     shipped_at: Millis | None = None
+    code: str | msgspec.UnsetType = msgspec.UNSET
+    tracked: str | msgspec.UnsetType = msgspec.UNSET
+    moved_at: Millis | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def is_signed(self) -> bool:
+        """Tell whether somebody signed for it, as the order or the logistics say."""
+        return any(isinstance(word, str) and word.lower() in _SIGNED for word in (self.status_word, self.tracked))
+
+    @property
+    def number(self) -> str | None:
+        """Return the waybill if it can be one: sellers write words there that say that nobody carries it."""
+        return self.waybill if self.waybill is not None and _WAYBILL.fullmatch(self.waybill) else None
+
+
+class ParcelTrack(msgspec.Struct, frozen=True):
+    """One parcel as a read of the order's logistics shows it. `moved_at`: the latest step in its trace."""
+
+    parcel_id: str
+    waybill: str | None = None
+    carrier: str | None = None
+    status_word: str | None = None
+    line_ids: tuple[str, ...] = ()
+    moved_at: Millis | None = None
 
 
 class RefundSeen(msgspec.Struct, frozen=True, tag="refund"):
@@ -82,6 +115,13 @@ class RefundSeen(msgspec.Struct, frozen=True, tag="refund"):
     amount: int | None = None
     line_ids: tuple[str, ...] = ()
     reason: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class RefundDetail(msgspec.Struct, frozen=True):
+    """A refund as a read of it alone shows it, and when the marketplace last modified it (None if it does not say)."""
+
+    refund: RefundSeen
+    modified_at: Millis | None = None
 
 
 class Lifecycle(msgspec.Struct, frozen=True):
@@ -125,13 +165,21 @@ class BookingSeen(msgspec.Struct, frozen=True, tag="booking"):
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
-    """The order as the marketplace answers when asked. An aspect that the answer does not cover is None."""
+    """The order as the marketplace answers when asked. An aspect that the answer does not cover is None or left out.
+
+    `tracks` and `refund` come from reads of a part of the order. Such a read does not say when the order was modified,
+    so it is never put into one order with those that do: it has evidence of its own. `international`: the numbers
+    under which the order goes abroad.
+    """
 
     lifecycle: Lifecycle | None = None
     amounts: Amounts | None = None
     lines: tuple[Line, ...] | None = None
     parcels: tuple[Parcel, ...] | None = None
     refunds: tuple[RefundSeen, ...] | None = None
+    tracks: tuple[ParcelTrack, ...] | msgspec.UnsetType = msgspec.UNSET
+    refund: RefundDetail | msgspec.UnsetType = msgspec.UNSET
+    international: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 Content = StatusSeen | PriceSeen | RefundSeen | LogisticsSeen | BookingSeen | Snapshot

@@ -16,8 +16,6 @@ from worker.domain.status import OrderStatus, RefundStatus, map_refund_word, map
 from worker.domain.view import View
 
 _RECEIVED = 3  # item logisticsStatus: received (notes 4.4, upstream)
-_SIGNED_WORDS = frozenset({"SIGN", "SIGNED", "signinsuccess"})
-"""Of a parcel (documented upstream: SIGN), of Taobao's nodes (SIGNED), of the order (signinsuccess)."""
 _IN_TRANSIT = frozenset({OrderStatus.PARTLY_SHIPPED, OrderStatus.SHIPPED})
 _CONFIRMED = frozenset({OrderStatus.RECEIPT_CONFIRMED, OrderStatus.COMPLETED})
 _PAYABLE = frozenset({OrderStatus.AWAITING_PAYMENT, OrderStatus.BEING_CREATED})
@@ -34,8 +32,8 @@ def live_lines(view: View) -> tuple[Line, ...]:
 
 
 def known_parcels(view: View) -> tuple[Parcel, ...]:
-    """Return the parcels that have a waybill, in a fixed order."""
-    return tuple(sorted((parcel for parcel in view.parcels if parcel.waybill), key=lambda parcel: parcel.parcel_id))
+    """Return the parcels that somebody carries under a waybill, in a fixed order."""
+    return tuple(sorted((parcel for parcel in view.parcels if parcel.number), key=lambda parcel: parcel.parcel_id))
 
 
 def logistics_purpose(view: View) -> str | None:
@@ -58,8 +56,8 @@ def signed_for(view: View) -> bool:
     if view.word == "signinsuccess":
         return True
     lines = live_lines(view)
-    signed = {line_id for one in view.parcels if one.status_word in _SIGNED_WORDS for line_id in one.line_ids}
-    open_parcels = {line_id for one in view.parcels if one.status_word not in _SIGNED_WORDS for line_id in one.line_ids}
+    signed = {line_id for one in view.parcels if one.is_signed for line_id in one.line_ids}
+    open_parcels = {line_id for one in view.parcels if not one.is_signed for line_id in one.line_ids}
     arrived = [line.logistics_status == _RECEIVED or line.line_id in signed - open_parcels for line in lines]
     return bool(arrived) and all(arrived)
 
@@ -84,6 +82,9 @@ def wanted_handover(order: Order, policy: Policy, plan: StandingPlan) -> Iterato
 
 
 def _signed_at(view: View) -> int:
+    steps = [one.moved_at for one in view.parcels if one.is_signed and isinstance(one.moved_at, int)]
+    if steps and all(one.is_signed for one in view.parcels):
+        return max(steps)
     life = view.lifecycle
     return 0 if life is None else life.received_at or life.modified_at or 0
 

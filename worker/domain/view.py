@@ -11,6 +11,7 @@ from worker.domain.clock import HOUR, SECOND, Millis
 from worker.domain.evidence import Evidence, Observed, Stamp
 from worker.domain.facts import Amounts, Lifecycle, Line, Parcel, RefundSeen
 from worker.domain.identity import OrderKey
+from worker.domain.parts import latest_refund, shown_parcels
 from worker.domain.status import OrderStatus, RefundStatus, map_refund_word, map_word
 
 STALE_READ_PAUSE: Millis = 10 * SECOND
@@ -87,7 +88,7 @@ def derive(key: OrderKey, evidence: Evidence, skew: Millis) -> View:
         amounts_confirmed=hinted_amounts is None and confirmed_amounts is not None,
         lifecycle=life.value if life else None,
         lines=evidence.lines.value if evidence.lines else (),
-        parcels=evidence.parcels.value if evidence.parcels else (),
+        parcels=shown_parcels(evidence),
         refunds=tuple(_refunds(evidence, skew)),
         strange_words=strange_words,
         bookings=tuple(sorted(evidence.bookings)),
@@ -169,11 +170,12 @@ def _overlaid(confirmed: Amounts | None, hinted: Amounts | None) -> Amounts | No
 
 
 def _refunds(evidence: Evidence, skew: Millis) -> Iterator[Refund]:
-    for refund_id in sorted(evidence.refunds.keys() | evidence.refund_hints.keys()):
-        observed = evidence.refunds.get(refund_id)
+    for refund_id in sorted(evidence.refunds.keys() | evidence.refund_hints.keys() | evidence.refund_reads.keys()):
+        shown, alone = evidence.refunds.get(refund_id), evidence.refund_reads.get(refund_id)
+        observed = latest_refund(shown, alone)
         hint = evidence.refund_hints.get(refund_id)
         detail = evidence.refund_details.get(refund_id)
-        told = [seen.value for seen in (observed, hint, detail) if seen is not None]
+        told = [seen.value for seen in (alone, shown, hint, detail) if seen is not None]
         if observed is not None and (hint is None or hint.stamp.at <= _horizon(observed, skew)):
             yield _refund(observed.value, told, confirmed=True)
         elif hint is not None:

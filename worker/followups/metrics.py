@@ -9,6 +9,11 @@ FOLLOW_UPS = Counter(
     "Follow-ups by effect and what became of the attempt. Rising unclear: answers of payments are being lost.",
     ["effect", "outcome"],
 )
+PART_READS = Counter(
+    "ordersync_part_reads_total",
+    "Reads of an order's logistics or of one refund. Rising errors: signed parcels are seen late.",
+    ["part", "outcome"],
+)
 IN_FLIGHT = Gauge("ordersync_follow_ups_in_flight", "Follow-ups an executor is working on.", ["account", "effect"])
 READ_SECONDS = Histogram(
     "ordersync_read_seconds", "Time of a fresh read of one order, retries included.", buckets=(0.05, 0.2, 0.5, 1, 3, 10)

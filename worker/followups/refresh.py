@@ -1,4 +1,7 @@
-"""The fresh read: asks the marketplace for the order and publishes the answer as a fact like any other."""
+"""The fresh read: asks the marketplace for the order and publishes the answer as a fact like any other.
+
+`parts`: reads beside it of what the order's own answer does not tell.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from worker.domain.effects import EffectState
 from worker.domain.facts import Source
 from worker.followups.backoff import pause
 from worker.followups.metrics import FOLLOW_UPS, READ_SECONDS
+from worker.followups.parts import Parts
 from worker.marketplaces.port import Marketplace, MarketplaceError, RejectedError, UnsupportedError
 from worker.storage import alert_store, follow_up_claims
 from worker.storage.engine import transaction
@@ -39,12 +43,15 @@ class Refresh:
         engine: AsyncEngine,
         clock: Clock,
         jitter: random.Random,
+        *,
+        parts: Parts | None = None,
     ) -> None:
         self._marketplace = marketplace
         self._publisher = publisher
         self._engine = engine
         self._clock = clock
         self._jitter = jitter
+        self._parts = parts
 
     async def __call__(self, held: Claim) -> None:
         """Read one order."""
@@ -62,6 +69,8 @@ class Refresh:
                 await alert_store.resolve_cause(connection, _cause(held))
                 await notify(connection, Work.ALERTS)
         FOLLOW_UPS.labels("refresh", "succeeded").inc()
+        if self._parts is not None:  # not before: they may take longer than the claim lasts
+            await self._parts.read(held, fact)
 
     async def _failed(self, held: Claim, error: Exception) -> None:
         failures = held.failures + 1

@@ -24,6 +24,13 @@ class Stream(StrEnum):
     """Pushes that did not reach us; read and confirmed, not read by time."""
 
 
+class Part(StrEnum):
+    """A part of an order that can be read by itself."""
+
+    LOGISTICS = "logistics"
+    REFUND = "refund"
+
+
 class MarketplaceError(Exception):
     """A call that brought no usable answer. The text is safe to log: no secret, address or phone number is in it.
 
@@ -189,6 +196,18 @@ class Marketplace(Protocol):
 
     async def read_order(self, platform: Platform, order_id: str, source: Source) -> Fact:
         """Return a fresh snapshot (safe read, retried within bounds)."""
+        ...
+
+    def reads_part(self, platform: Platform, part: Part) -> bool:
+        """Tell whether such parts of the platform's orders can be read here."""
+        ...
+
+    async def read_logistics(self, platform: Platform, order_id: str, line_ids: Sequence[str]) -> Fact:
+        """Return the tracks of the order's parcels (safe read). `line_ids`: where each line is asked for by itself."""
+        ...
+
+    async def read_refund(self, platform: Platform, order_id: str, refund_id: str) -> Fact:
+        """Return one refund of the order as it is now (safe read)."""
         ...
 
     async def list_modified(self, stream: Stream, since: Millis, until: Millis, page: int) -> ListPage:

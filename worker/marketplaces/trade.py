@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from worker.domain.facts import Amounts, Lifecycle, Line, Parcel, RefundSeen, Snapshot
 from worker.domain.money import CNY, MoneyError, fen_from_fen, fen_from_yuan
 from worker.marketplaces.values import UnreadableValueError, as_list, as_object, identifier, instant, small_int, text
@@ -79,6 +81,7 @@ def snapshot_of(trade: dict[str, Any], *, with_parcels: bool) -> Snapshot:
         lines=tuple(line for item in items if (line := _line(item)) is not None),
         parcels=_parcels(logistics) if with_parcels else None,
         refunds=_refunds(as_object(trade.get("baseInfo")), items),
+        international=_international(trade.get("internationalLogistics")),
     )
 
 
@@ -140,8 +143,21 @@ def _parcels(logistics: dict[str, Any]) -> tuple[Parcel, ...]:
             status_word=text(item.get("status")),
             line_ids=tuple(part.strip() for part in lines.split(",") if part.strip()),
             shipped_at=instant(item.get("deliveredTime")),
+            code=identifier(item.get("logisticsCode")) or msgspec.UNSET,
         )
     return tuple(found[parcel_id] for parcel_id in sorted(found))
+
+
+def _international(block: Any) -> tuple[str, ...] | msgspec.UnsetType:
+    """Return the numbers under which the order goes abroad, UNSET if the answer does not speak of them.
+
+    That the block exists is documented, its fields are not: read as those of the domestic logistics (inferred).
+    """
+    if not isinstance(block, dict):
+        return msgspec.UNSET
+    rows = [as_object(row) for row in as_list(block.get("logisticsItems"))[:MAX_PARCELS]] or [block]
+    numbers = (identifier(row.get("logisticsBillNo"), row.get("logisticNumer")) for row in rows)
+    return tuple(dict.fromkeys(number for number in numbers if number is not None))
 
 
 def _refunds(base: dict[str, Any], items: list[dict[str, Any]]) -> tuple[RefundSeen, ...]:

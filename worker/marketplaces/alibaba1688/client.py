@@ -12,6 +12,7 @@ from worker.marketplaces.alibaba1688 import answers
 from worker.marketplaces.alibaba1688.actions import Actions
 from worker.marketplaces.alibaba1688.callbacks import message_facts
 from worker.marketplaces.alibaba1688.envelope import inner
+from worker.marketplaces.alibaba1688.parts import PartReader
 from worker.marketplaces.caller import Caller
 from worker.marketplaces.events import NotUnderstoodError
 from worker.marketplaces.images import ImageFetcher
@@ -26,6 +27,7 @@ from worker.marketplaces.port import (
     ListPage,
     NotSentError,
     Offer,
+    Part,
     Stream,
     UnreadableError,
     UnsupportedError,
@@ -77,6 +79,7 @@ class Alibaba1688Client:
         self._now_ms = now_ms
         self._first_refund_page = first_refund_page
         self._actions = Actions(account, caller, links)
+        self._parts = PartReader(account, caller, now_ms)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -96,6 +99,20 @@ class Alibaba1688Client:
             raise UnreadableError(f"order {order_id}: {error}") from error
         key = OrderKey(self._account, _ONE, order_id)
         return Fact(key=key, source=source, content=snapshot, observed_at=answer.asked_at)
+
+    def reads_part(self, platform: Platform, part: Part) -> bool:
+        """Tell whether such parts can be read: both can, of orders on 1688."""
+        return platform is _ONE and part in (Part.LOGISTICS, Part.REFUND)
+
+    async def read_logistics(self, platform: Platform, order_id: str, line_ids: Sequence[str]) -> Fact:  # noqa: ARG002 - all lines at once
+        """Return the tracks of the order's parcels."""
+        self._check(platform)
+        return await self._parts.logistics(order_id)
+
+    async def read_refund(self, platform: Platform, order_id: str, refund_id: str) -> Fact:
+        """Return one refund."""
+        self._check(platform)
+        return await self._parts.refund(order_id, refund_id)
 
     async def list_modified(self, stream: Stream, since: Millis, until: Millis, page: int) -> ListPage:
         """Return one page of the orders or refunds modified in the window."""

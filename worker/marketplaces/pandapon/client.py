@@ -16,6 +16,7 @@ from worker.marketplaces.listing import listed_order, raw_row
 from worker.marketplaces.pandapon import taobao
 from worker.marketplaces.pandapon.actions import Actions
 from worker.marketplaces.pandapon.answers import LIST_PAGE_SIZE, offers_of, pages_of, rows_of
+from worker.marketplaces.pandapon.parts import PartReader
 from worker.marketplaces.pandapon.payments import Payments
 from worker.marketplaces.pandapon.warehouse import Warehouse
 from worker.marketplaces.paylinks import PayLinks
@@ -27,6 +28,7 @@ from worker.marketplaces.port import (
     FreightQuote,
     ListPage,
     Offer,
+    Part,
     Stream,
     UnreadableError,
     UnsupportedError,
@@ -71,6 +73,7 @@ class PandaPonClient:
         self._payments = Payments(caller, effects, links, batch_size=pay_batch_size)
         self._actions = Actions(caller, effects)
         self._warehouse = Warehouse(caller, effects)
+        self._parts = PartReader(account, caller, dialect)
 
     @property
     def platforms(self) -> frozenset[Platform]:
@@ -107,6 +110,18 @@ class PandaPonClient:
         except UnreadableValueError as error:
             raise UnreadableError(f"order {order_id}: {error}") from error
         return self._fact(platform, order_id, source, snapshot, answer.asked_at)
+
+    def reads_part(self, platform: Platform, part: Part) -> bool:
+        """Tell whether the part's operation has a path."""
+        return self._parts.reads_part(platform, part)
+
+    async def read_logistics(self, platform: Platform, order_id: str, line_ids: Sequence[str]) -> Fact:
+        """Return the tracks of the order's parcels."""
+        return await self._parts.logistics(platform, order_id, line_ids)
+
+    async def read_refund(self, platform: Platform, order_id: str, refund_id: str) -> Fact:
+        """Return one refund."""
+        return await self._parts.refund(platform, order_id, refund_id)
 
     async def list_modified(self, stream: Stream, since: Millis, until: Millis, page: int) -> ListPage:
         """Return one page of what was modified in the window; the parameters' names are the upstream's (inferred).
