@@ -22,6 +22,7 @@ TOPICS = {
     "orders.status.v1": 6,
     "orders.price.v1": 6,
     "orders.refund.v1": 6,
+    "orders.plans.v1": 6,
     "orders.changes.v1": 6,
     "ops.alerts.v1": 1,
 }
@@ -79,7 +80,7 @@ def chosen_kafka() -> KafkaChoice:
 
 @contextmanager
 def running_kafka(choice: KafkaChoice) -> Iterator[SessionKafka]:
-    """Run the chosen Kafka; the embedded one has our five topics, on Apache's the tests create theirs."""
+    """Run the chosen Kafka; the embedded one has our topics, on Apache's the tests create theirs."""
     if choice.kind == "apache":
         try:
             ApacheKafka.prepare()

@@ -21,6 +21,7 @@ from worker.broker.consumer import BatchConsumer, Standing
 from worker.broker.envelope import Event, fact_event
 from worker.broker.topics import INBOUND, STATUS
 from worker.composition import GROUP
+from worker.composition import outside
 from worker.composition import worker as composition
 from worker.demo.stage import DemoSettings
 from worker.embedded import EmbeddedPostgres
@@ -113,7 +114,7 @@ async def test_a_consumer_that_is_started_again_is_not_there_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await create_topics(dict.fromkeys(INBOUND, 1))
-    monkeypatch.setattr(composition, "BatchConsumer", Unwatchable)
+    monkeypatch.setattr(outside, "BatchConsumer", Unwatchable)
     settings = DemoSettings(
         database_url=SecretStr(database),
         kafka_bootstrap_servers=kafka_bootstrap,

@@ -11,9 +11,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 STATUS = "orders.status.v1"
 PRICE = "orders.price.v1"
 REFUND = "orders.refund.v1"
+PLANS = "orders.plans.v1"
 CHANGES = "orders.changes.v1"
 ALERTS = "ops.alerts.v1"
 INBOUND = (STATUS, PRICE, REFUND)
+CONSUMED = (*INBOUND, PLANS)
 
 _DAY_MS = 24 * 60 * 60 * 1000
 DEFAULT_PARTITIONS = 6
@@ -33,6 +35,7 @@ TOPICS = (
     TopicSpec(STATUS, 14 * _DAY_MS),
     TopicSpec(PRICE, 14 * _DAY_MS),
     TopicSpec(REFUND, 14 * _DAY_MS),
+    TopicSpec(PLANS, 14 * _DAY_MS),
     TopicSpec(CHANGES, 30 * _DAY_MS),
     TopicSpec(ALERTS, 30 * _DAY_MS),
 )
@@ -57,6 +60,11 @@ class TopicNames(msgspec.Struct, frozen=True):
     def inbound(self) -> tuple[str, ...]:
         """Return the three topics that carry facts."""
         return tuple(self.of(name) for name in INBOUND)
+
+    @property
+    def consumed(self) -> tuple[str, ...]:
+        """Return every topic that the worker itself reads, and whose dead letters can be replayed."""
+        return tuple(self.of(name) for name in CONSUMED)
 
     @property
     def all(self) -> tuple[str, ...]:

@@ -124,7 +124,7 @@ def replay(
     selection = _selection(wanted, letters)
 
     async def run(engine: AsyncEngine, settings: Settings, console: SafeConsole) -> int:
-        topics = TopicNames(settings.topic_prefix).inbound
+        topics = TopicNames(settings.topic_prefix).consumed
         if dry_run:
             _say_counts(console, "would be replayed", await service.preview(engine, selection, topics, replay=True))
             return OK

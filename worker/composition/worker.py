@@ -12,9 +12,9 @@ import structlog
 
 from worker import version
 from worker.accounts import Account
-from worker.broker.consumer import Consumer, ConsumerOptions
+from worker.broker.consumer import BatchHandler, Consumer, ConsumerOptions
 from worker.broker.durable import DurablePublisher
-from worker.broker.topics import TopicNames
+from worker.broker.topics import PLANS, TopicNames
 from worker.composition.doors import build_door, parser_of, reread
 from worker.composition.followups import Post, build_posts
 from worker.composition.outside import Outside
@@ -32,6 +32,7 @@ from worker.followups.watchdog import Watchdog
 from worker.http_server import AsgiApp, front
 from worker.intake.callbacks import CallbackApp, Limits
 from worker.intake.messages import MessagePoller
+from worker.intake.plans import PlanIntake
 from worker.intake.poller import StreamPoller
 from worker.intake.spool import PostgresSpool, SpoolDrain
 from worker.marketplaces.port import Marketplace, Stream
@@ -50,6 +51,7 @@ from worker.storage.schema import require_schema
 from worker.supervision import keep_running
 
 GROUP = "ordersync.reconcile"
+PLANS_GROUP = "ordersync.plans"
 RECOVERY_INTERVAL_S = 2.0
 WATCHDOG_INTERVAL_S = 5.0
 LAST_WORDS_S = 1.0
@@ -119,7 +121,7 @@ class Worker:
         self._operators = operators or operators_of(settings)
         self._tasks: list[asyncio.Task[None]] = []
         self._executors: list[Executor] = []
-        self._consumer: Consumer | None = None
+        self._consumers: dict[str, Consumer] = {}
         self.http = outside.http(self._app())
 
     @property
@@ -159,8 +161,7 @@ class Worker:
         for executor in self._executors:
             executor.stop()
         parts = [self._finish("http", self.http.stop()), self._finish("executors", self._drained())]
-        if self._consumer is not None:
-            parts.append(self._finish("consumer", self._consumer.stop()))
+        parts += [self._finish("consumer", consumer.stop()) for consumer in self._consumers.values()]
         await asyncio.gather(*parts)
         for task in self._tasks:
             task.cancel()
@@ -197,14 +198,22 @@ class Worker:
             reread=lambda message: reread(self.accounts, message),
         )
         await reconciler.begin()
+        await self._follow(self.names.inbound, GROUP, reconciler.handle, loop)
+
+    async def _consume_plans(self, loop: Loop) -> None:
+        plans = PlanIntake(self.engine, self._policies)
+        await self._follow((self.names.of(PLANS),), PLANS_GROUP, plans.handle, loop)
+
+    async def _follow(self, topics: tuple[str, ...], group: str, handler: BatchHandler, loop: Loop) -> None:
+        """Consume until the handler stops it; a consumer that fails is stopped, and started again by who called."""
         options = ConsumerOptions(
-            self.names.of(GROUP),
+            self.names.of(group),
             self.settings.batch_max_records,
             self.settings.batch_wait_ms,
             self.settings.consumer_instance,
         )
-        consumer = self._outside.consumer(self.names.inbound, options, reconciler.handle, self._short_pause)
-        self._consumer = consumer
+        consumer = self._outside.consumer(topics, options, handler, self._short_pause)
+        self._consumers[group] = consumer
         try:
             await consumer.start()
             await watch(consumer, loop)
@@ -270,6 +279,8 @@ class Worker:
     def _start_intake(self) -> None:
         drain = SpoolDrain(self.engine, self.kafka, self.wakeups)
         self._spawn_loop("spool", drain.run)
+        loop = self.health.loop("plans", stalled_after_s=self.settings.stalled_after_s)
+        self._spawn("plans", lambda: self._consume_plans(loop))
         for account in self.accounts:
             for poller in self.pollers(account):
                 stalled_after_s = self.settings.stalled_after_s + 10 * account.poll_interval_s
@@ -313,7 +324,7 @@ class Worker:
             health=self.health,
             version=version(),
             policies=self._policies,
-            topics=self.names.inbound,
+            topics=self.names.consumed,
         )
         callbacks = self._callbacks() if Role.INTAKE in self.roles else None
         return front(callbacks, api)

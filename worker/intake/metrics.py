@@ -17,6 +17,11 @@ CALLBACK_SECONDS = Histogram(
 SPOOLED = Counter("ordersync_spooled_total", "Events that went to the spool because Kafka did not confirm in time.")
 SPOOL_WAITING = Gauge("ordersync_spool_waiting", "Events in the spool. Not falling: Kafka is away, or nothing drains.")
 SPOOL_DRAINED = Counter("ordersync_spool_drained_total", "Events that went from the spool to Kafka.")
+PLANS = Counter(
+    "ordersync_plans_total",
+    "Plans off Kafka by what became of them. Rising dead_letter: a sender writes what is no plan; see its alert.",
+    ["outcome"],
+)
 POLLED_PAGES = Counter("ordersync_polled_pages_total", "List pages read.", ["account", "stream"])
 POLLED_ROWS = Counter("ordersync_polled_rows_total", "List rows published as facts.", ["account", "stream"])
 POLL_FAILURES = Counter(

@@ -108,17 +108,6 @@ def telling_away() -> Iterator[None]:
         raise
 
 
-@contextmanager
-def writing_errors() -> Iterator[None]:
-    """Turn the database's absence in this block, too, into DatabaseAwayError."""
-    try:
-        yield
-    except Exception as error:
-        if is_away(error):
-            raise away(error) from error
-        raise
-
-
 def away(error: Exception) -> DatabaseAwayError:
     """Return what callers are told of an error that means absence."""
     return DatabaseAwayError(f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fastapi import Depends, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from worker.broker.topics import INBOUND
+from worker.broker.topics import CONSUMED
 from worker.domain.policy import Policy
 from worker.operations.access import Access
 from worker.operations.api.alerts import alerts_router
@@ -42,11 +42,11 @@ def create_api(
     health: Health,
     version: str,
     policies: Mapping[str, Policy],
-    topics: Sequence[str] = INBOUND,
+    topics: Sequence[str] = CONSUMED,
 ) -> FastAPI:
     """Return the API. It works through `engine`, and lets in whom `access` lets in.
 
-    `policies`: the configured accounts, and what each allows. `topics`: where facts come from.
+    `policies`: the configured accounts, and what each allows. `topics`: what is consumed.
     """
     api = FastAPI(
         title="order-sync-worker",

@@ -22,7 +22,7 @@ from worker.operations.dead_letters.decoding import decoded
 from worker.operations.dead_letters.masking import mask_text
 from worker.storage import dead_letter_replays, read_dead_letters
 from worker.storage.dead_letter_replays import Replay, Report, Selection
-from worker.storage.read_store import reading, writing_errors
+from worker.storage.read_store import reading, telling_away
 
 
 class DeadLetterGroup(BaseModel):
@@ -216,7 +216,7 @@ def dead_letter_actions_router(engine: AsyncEngine, topics: Sequence[str]) -> AP
     async def replay_dead_letters(asked: ReplayRequest, actor: Caller) -> ReplayReport:
         """Answers 202 with what was taken and what was passed over; ask for the nonce to see what became of it."""
         wanted = asked.filter.selection()
-        with writing_errors():
+        with telling_away():
             if asked.dry_run:
                 return _dry(await service.preview(engine, wanted, topics, replay=True))
             begun = await service.replay(engine, actor, wanted, reason=asked.reason, nonce=asked.nonce, topics=topics)
@@ -225,7 +225,7 @@ def dead_letter_actions_router(engine: AsyncEngine, topics: Sequence[str]) -> AP
     @router.post("/discards", summary="Mark dead letters as not needed", responses=errors(422, 503))
     async def discard_dead_letters(asked: DiscardRequest, actor: Caller) -> DiscardReport:
         wanted = asked.filter.selection()
-        with writing_errors():
+        with telling_away():
             if asked.dry_run:
                 report = await service.preview(engine, wanted, (), replay=False)
             else:
