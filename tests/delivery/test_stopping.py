@@ -20,8 +20,7 @@ from tests.waiting import until
 from worker.broker.consumer import BatchConsumer, Standing
 from worker.broker.envelope import Event, fact_event
 from worker.broker.topics import INBOUND, STATUS
-from worker.composition import GROUP
-from worker.composition import outside
+from worker.composition import GROUP, outside
 from worker.composition import worker as composition
 from worker.demo.stage import DemoSettings
 from worker.embedded import EmbeddedPostgres
