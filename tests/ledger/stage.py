@@ -86,12 +86,16 @@ async def open_causes(engine: AsyncEngine) -> list[str]:
     return [row["cause"] for row in found]
 
 
-async def open_alert(engine: AsyncEngine, kind: str, key: str = "main/1688/1") -> None:
+async def open_alert(engine: AsyncEngine, kind: str, order_id: str = "1", details: str = "{}") -> None:
     await execute(
         engine,
-        "INSERT INTO alerts (cause, kind, severity, title) VALUES (:cause, :kind, 'critical', 'look')",
-        cause=f"{kind}:{key}",
+        "INSERT INTO alerts (cause, kind, severity, title, order_ref, details)"
+        " SELECT :cause, :kind, 'critical', 'look', id, CAST(CAST(:details AS text) AS jsonb)"
+        " FROM orders WHERE order_id = :order_id",
+        cause=f"{kind}:main/1688/{order_id}",
         kind=kind,
+        order_id=order_id,
+        details=details,
     )
 
 

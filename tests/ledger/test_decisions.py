@@ -19,7 +19,7 @@ from tests.ledger.stage import (
     open_causes,
     unreleased,
 )
-from tests.storage.database import execute, rows, value
+from tests.storage.database import add_order, execute, rows, value
 from worker.domain.effects import EffectState
 from worker.domain.operators import RefusalKind, RefusedError
 from worker.storage.decision_store import approve, reject, resolve, retry
@@ -62,7 +62,8 @@ async def test_a_refused_decision_writes_nothing(engine: AsyncEngine) -> None:
 async def test_an_approval_lets_the_payment_go_on_up_to_its_amount(engine: AsyncEngine) -> None:
     an_id = await add_follow_up(engine, reason="the total rose", failures=3)
     await open_alert(engine, "price_beyond_tolerance")
-    await open_alert(engine, "price_beyond_tolerance", "main/1688/2")
+    await add_order(engine, "2")
+    await open_alert(engine, "price_beyond_tolerance", "2")
     decided = await approve(engine, an_id, ANN, seen=10_000, reason="agreed by phone", policy_of=one_is_enough)
     assert (decided.state, decided.approved_minor, decided.missing, decided.changed) == (
         EffectState.PLANNED, 10_000, 0, True,
@@ -229,3 +230,12 @@ async def test_an_effect_without_an_amount_is_approved_as_such(engine: AsyncEngi
     an_id = await add_follow_up(engine, effect="cancel", purpose="order", amount_minor=None)
     decided = await approve(engine, an_id, ANN, seen=None, reason="yes", policy_of=four_eyes)
     assert (decided.state, decided.approved_minor) == (EffectState.PLANNED, 0)
+
+
+async def test_only_the_alerts_of_the_effect_in_question_end(engine: AsyncEngine) -> None:
+    an_id = await add_follow_up(engine, effect="book_international", purpose="p", state="unknown", attempts=1)
+    await open_alert(engine, "payment_unknown")
+    await open_alert(engine, "effect_unknown", details='{"effect": "book_international"}')
+    await open_alert(engine, "effect_rejected", details='{"effect": "cancel"}')
+    await resolve(engine, an_id, OLE, done=True, reason="booked, number FF1")
+    assert await open_causes(engine) == ["effect_rejected:main/1688/1", "payment_unknown:main/1688/1"]

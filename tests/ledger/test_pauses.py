@@ -5,10 +5,11 @@ import asyncio
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.ledger.stage import ANN, OLE, VERA, deeds
+from tests.ledger.stage import ANN, OLE, VERA, deeds, open_causes
 from tests.storage.database import rows
+from worker.domain.effect_alerts import stopped_alert
 from worker.domain.operators import RefusalKind, RefusedError
-from worker.storage import pause_store
+from worker.storage import alert_store, pause_store
 from worker.storage.engine import transaction
 from worker.storage.pause_store import Scope, open_pause, pause, resume
 
@@ -74,3 +75,12 @@ async def test_the_worker_pulls_it_itself_in_its_own_transaction(engine: AsyncEn
         await open_pause(connection, PAYING, actor="worker", reason="too many unknowns", automatic=True)
     (row,) = await rows(engine, "SELECT automatic, actor FROM pauses")
     assert row == {"automatic": True, "actor": "worker"}
+
+
+async def test_who_sets_an_account_going_again_ends_its_alert(engine: AsyncEngine) -> None:
+    async with transaction(engine) as connection:
+        opened = await open_pause(connection, Scope("main"), actor="worker", reason="unknowns", automatic=True)
+        await alert_store.open_alerts(connection, [stopped_alert("main", "unknowns")], {}, {})
+        await alert_store.open_alerts(connection, [stopped_alert("second", "unknowns")], {}, {})
+    await resume(engine, OLE, opened.id, reason="all settled")
+    assert await open_causes(engine) == ["effects_stopped:second"]

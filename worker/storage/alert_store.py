@@ -86,6 +86,16 @@ _RESOLVE_OUTLIVED = text(
     {_NOTICE_RESOLVED}
     """  # noqa: S608 - names are ours
 )
+# Alerts of payments carry no effect in their details, those of other effects do.
+_RESOLVE_EFFECT = text(
+    f"""
+    WITH done AS (
+        UPDATE alerts SET resolved_at = now() WHERE resolved_at IS NULL AND order_ref = :order_ref
+            AND kind = ANY(CAST(:kinds AS text[])) AND coalesce(details->>'effect', 'pay') = :effect
+        RETURNING id)
+    {_NOTICE_RESOLVED}
+    """  # noqa: S608 - names are ours
+)
 _OPEN_CAUSES = text(
     """
     SELECT cause, severity, title, occurrences, opened_at FROM alerts WHERE resolved_at IS NULL ORDER BY id LIMIT :limit
@@ -151,6 +161,14 @@ async def resolve_settled_letters(connection: AsyncConnection, causes: Collectio
 async def resolve_outlived(connection: AsyncConnection) -> int:
     """Resolve the alerts about follow-ups that have left the state that the alert tells of; return how many."""
     return (await connection.execute(_RESOLVE_OUTLIVED)).rowcount
+
+
+async def resolve_effect(
+    connection: AsyncConnection, order_ref: int, effect: str, kinds: Collection[AlertKind]
+) -> None:
+    """Resolve the open alerts of these kinds about one effect of an order."""
+    values = {"order_ref": order_ref, "effect": effect, "kinds": sorted(kind.value for kind in kinds)}
+    await connection.execute(_RESOLVE_EFFECT, values)
 
 
 async def open_causes(connection: AsyncConnection, limit: int) -> list[Mapping[str, Any]]:

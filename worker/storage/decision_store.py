@@ -24,6 +24,8 @@ from worker.storage.engine import transaction
 from worker.storage.order_rows import json_text
 from worker.storage.wakeup import Work, notify
 
+_ABOUT_APPROVAL = frozenset({AlertKind.PRICE_BEYOND_TOLERANCE, AlertKind.APPROVAL_WAITING, AlertKind.EFFECT_WAITING})
+_ABOUT_ATTEMPTS = PAYMENT_KINDS | {AlertKind.EFFECT_UNKNOWN, AlertKind.EFFECT_REJECTED, AlertKind.EFFECT_WAITING}
 _LOCK = text("SELECT * FROM follow_ups WHERE id = :id FOR UPDATE")
 _APPROVE = text(
     """
@@ -113,7 +115,7 @@ async def approve(
             state = EffectState.PLANNED
             moved = {"id": follow_up_id, "state": state.value, "reason": None, "approved": outcome.up_to}
             await connection.execute(_TO_APPROVED, moved)
-            await _end_alerts(connection, held, {AlertKind.PRICE_BEYOND_TOLERANCE})
+            await _end_alerts(connection, held, _ABOUT_APPROVAL)
         told = {"after": state.value, "seen_minor": seen, "approved_minor": outcome.up_to, "missing": outcome.missing}
         await _record(connection, held, actor, "approve", reason, told)
         return Decided(follow_up_id, state, outcome.up_to, outcome.missing)
@@ -130,7 +132,7 @@ async def reject(engine: AsyncEngine, follow_up_id: int, actor: Actor, *, reason
         state = EffectState.REJECTED
         moved = {"id": follow_up_id, "state": state.value, "reason": f"{actor.name} rejected it: {reason}"}
         await connection.execute(_TO_REJECTED, moved)
-        await _end_alerts(connection, held, {AlertKind.PRICE_BEYOND_TOLERANCE})
+        await _end_alerts(connection, held, _ABOUT_APPROVAL)
         await _record(connection, held, actor, "reject", reason, {"after": state.value})
         return Decided(follow_up_id, state, None)
 
@@ -153,7 +155,7 @@ async def retry(
         moved = {"id": follow_up_id, "state": state.value, "reason": None, "cleared": json_text(cleared)}
         await connection.execute(_TO_RETRIED, moved)
         released = (await connection.execute(_RELEASE_SPENDINGS, {"id": follow_up_id})).rowcount
-        await _end_alerts(connection, held, PAYMENT_KINDS)
+        await _end_alerts(connection, held, _ABOUT_ATTEMPTS)
         told = {
             "after": state.value,
             "checked": checked,
@@ -176,7 +178,7 @@ async def resolve(engine: AsyncEngine, follow_up_id: int, actor: Actor, *, done:
         released = 0
         if not done:
             released = (await connection.execute(_RELEASE_SPENDINGS, {"id": follow_up_id})).rowcount
-        await _end_alerts(connection, held, PAYMENT_KINDS)
+        await _end_alerts(connection, held, _ABOUT_ATTEMPTS)
         told = {"after": state.value, "done": done, "spendings_released": released}
         await _record(connection, held, actor, "resolve", reason, told)
         return Decided(follow_up_id, state, held.row["approved_minor"])
@@ -192,11 +194,9 @@ async def _hold(connection: AsyncConnection, follow_up_id: int) -> _Held:
     return _Held(row, key, subject)
 
 
-async def _end_alerts(connection: AsyncConnection, held: _Held, kinds: frozenset[AlertKind] | set[AlertKind]) -> None:
-    """Resolve what a person has now decided. Alerts of payments carry their order as cause."""
-    if held.subject.effect == rules.PAY:
-        for kind in sorted(kinds):
-            await alert_store.resolve_cause(connection, f"{kind}:{held.key}")
+async def _end_alerts(connection: AsyncConnection, held: _Held, kinds: frozenset[AlertKind]) -> None:
+    """Resolve what a person has now decided."""
+    await alert_store.resolve_effect(connection, held.row["order_ref"], held.subject.effect, kinds)
 
 
 async def _record(

@@ -9,8 +9,9 @@ from sqlalchemy import RowMapping, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from worker.domain.approvals import EFFECTS
+from worker.domain.effect_alerts import stopped_cause
 from worker.domain.operators import Actor, RefusalKind, RefusedError, Role, require, stated
-from worker.storage import audit_store
+from worker.storage import alert_store, audit_store
 from worker.storage.engine import transaction
 from worker.storage.tables import pauses
 from worker.storage.wakeup import Work, notify
@@ -106,7 +107,9 @@ async def resume(engine: AsyncEngine, actor: Actor, pause_id: int, *, reason: st
         await audit_store.append(
             connection, actor=actor.name, action="resume", subject=_subject(scope), reason=reason, details=details
         )
-        await notify(connection, Work.FOLLOW_UPS)
+        if scope.account is not None and scope.effect is None:
+            await alert_store.resolve_cause(connection, stopped_cause(scope.account))
+        await notify(connection, Work.FOLLOW_UPS, Work.ALERTS)
         return scope
 
 
