@@ -19,7 +19,7 @@ DIALECTS = [("pandapon", "7"), ("alibaba1688", "8")]
 @pytest.mark.parametrize(("dialect", "seed"), DIALECTS)
 async def test_a_hostile_world_converges_without_a_double_payment(tmp_path: Path, dialect: str, seed: str) -> None:
     arguments = ["demo", "--orders", f"{ORDERS}", "--seed", seed, "--faults", "hostile", "--json"]
-    arguments += ["--dialect", dialect]
+    arguments += ["--dialect", dialect, "--lost-callbacks", "0.3"]
     async with program(tmp_path / "demo.json", *arguments) as demo:
         status = await demo.ended(150)
     figures = json.loads(demo.text)

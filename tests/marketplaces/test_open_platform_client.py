@@ -8,11 +8,23 @@ import msgspec
 import pytest
 
 from tests.marketplaces.examples import ORDER_ID, RECEIVED_AT, order_1688
-from tests.marketplaces.open_platform import APP_SECRET, REFRESH_TOKEN, OpenPlatform, buyer, open_platform
+from tests.marketplaces.open_platform import (
+    APP_KEY,
+    APP_SECRET,
+    FIRST_TOKEN,
+    REFRESH_TOKEN,
+    OpenPlatform,
+    StandingClock,
+    buyer,
+    open_platform,
+)
+from worker.catalogue.operation import Dialect
+from worker.catalogue.tables import find
 from worker.domain.facts import RefundSeen, Snapshot, Source, StatusSeen
 from worker.domain.identity import Platform
 from worker.marketplaces.alibaba1688.client import Alibaba1688Client
-from worker.marketplaces.http import READ_ATTEMPTS
+from worker.marketplaces.alibaba1688.wire import AopWire, AppKeys
+from worker.marketplaces.http import READ_ATTEMPTS, HttpCore
 from worker.marketplaces.port import (
     EffectOutcome,
     MarketplaceError,
@@ -84,6 +96,29 @@ async def test_a_token_that_expires_in_the_middle_is_renewed_once_for_all(
     facts = await asyncio.gather(*reads)
     assert len(facts) == 8
     assert platform.renewals == 1
+
+
+async def test_a_call_under_way_is_not_renewed_for_once_more_after_others_have_gone_on(platform: OpenPlatform) -> None:
+    http, clock = HttpCore(platform.url, timeout_s=5.0), StandingClock(RECEIVED_AT)
+    wire = AopWire(AppKeys(APP_KEY, APP_SECRET, FIRST_TOKEN, REFRESH_TOKEN), http, clock)
+    detail = find(Dialect.ALIBABA1688, "1688.order.detail")
+    first_refused, others_went_on = asyncio.Event(), asyncio.Event()
+
+    async def refused_late() -> bool:
+        wire.request(detail, detail.paths["aop"], {})
+        first_refused.set()
+        await others_went_on.wait()
+        return await wire.renew()
+
+    late = asyncio.create_task(refused_late())
+    await first_refused.wait()
+    wire.request(detail, detail.paths["aop"], {})
+    assert await wire.renew()
+    wire.request(detail, detail.paths["aop"], {})  # with the new token, on its way
+    others_went_on.set()
+    assert await late
+    assert platform.renewals == 1
+    await http.close()
 
 
 async def test_a_lasting_token_that_ended_is_for_a_person(platform: OpenPlatform) -> None:

@@ -159,6 +159,26 @@ async def test_a_token_that_ends_in_the_middle_is_renewed_once_for_all(
     assert sandbox.open_platform.tokens.refreshed == before + 1
 
 
+async def test_where_a_renewal_ends_the_token_before_it_calls_under_way_do_not_renew_again_and_again() -> None:
+    config = SandboxConfig(
+        orders=1,
+        arrival_s=0,
+        speed=1,
+        access_key=APP_KEY,
+        access_secret=APP_SECRET,
+        aop=AopConfig(access_token=FIRST_TOKEN, refresh_token=REFRESH_TOKEN, refresh_revokes=True),
+    )
+    async with SandboxServer(config) as server, buyer(server.url, SystemClock().now_ms()) as api:
+        server.sandbox.start()
+        await until(lambda: server.sandbox.world.orders)
+        (order_id,) = server.sandbox.world.orders
+        for renewals in (1, 2):
+            await steer(server, "tokens", expire=True)
+            reads = [api.read_order(ON_1688, order_id, Source.RESPONSE) for _ in range(60)]
+            assert len(await asyncio.gather(*reads)) == 60
+            assert server.sandbox.open_platform.tokens.refreshed == renewals
+
+
 async def test_a_refresh_token_that_ended_is_for_a_person(server: SandboxServer, sandbox: Sandbox) -> None:
     async with buyer(server.url, SystemClock().now_ms(), refresh_token="ended") as other:
         await steer(server, "tokens", expire=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +22,8 @@ from worker.marketplaces.port import MarketplaceError, UnreadableError
 from worker.marketplaces.values import text
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
+_sent: ContextVar[str] = ContextVar("sent", default="")
+"""The token of this task's last call: it is the one that was refused, whatever others send meanwhile."""
 _log = structlog.get_logger()
 
 
@@ -52,7 +55,6 @@ class AopWire:
         self._clock = clock
         self._timestamped = timestamped
         self._token = keys.access_token
-        self._refused = ""
         self._renewing = asyncio.Lock()
 
     def request(self, operation: Operation, path: str, question: Mapping[str, Any]) -> Request:
@@ -63,7 +65,8 @@ class AopWire:
             params |= {"client_id": self._keys.app_key, "client_secret": self._keys.app_secret}
         else:
             if operation.auth is Auth.AOP_TOKEN:
-                params["access_token"] = self._refused = self._token
+                params["access_token"] = self._token
+                _sent.set(self._token)
             if self._timestamped:
                 params["_aop_timestamp"] = str(self._clock.now_ms())
             signed_path = path.removeprefix("/openapi/")
@@ -76,9 +79,8 @@ class AopWire:
 
     async def renew(self) -> bool:
         """Get a new access token, unless another call has got one meanwhile; False if that cannot be done."""
-        refused = self._refused
         async with self._renewing:
-            if self._token != refused:
+            if self._token != _sent.get():
                 return True
             if not self._keys.refresh_token:
                 return False
