@@ -162,6 +162,15 @@ def operators_of(settings: Settings) -> Operators:
     return Operators(people, api_token=settings.api_token.get_secret_value() if settings.api_token else None)
 
 
+def load_accounts_alone() -> tuple[Account, ...]:
+    """Return the accounts for a command that needs no database and no Kafka. Raises ConfigurationError."""
+    try:
+        found = _AccountsFile(_secrets_dir=_secrets_dir())  # type: ignore[call-arg]  # see load_settings
+    except ValidationError as error:
+        raise ConfigurationError([_named(line) for line in explain(error)]) from error
+    return load_accounts(found.accounts_file, _environment())
+
+
 def _account_mistakes(overrides: dict[str, Any]) -> list[str]:
     try:
         found = _AccountsFile(_secrets_dir=_secrets_dir(), **overrides)  # type: ignore[call-arg]  # see load_settings

@@ -26,7 +26,7 @@ _TRADE = (
     "nativeLogistics:object nativeLogistics.contactPerson!:text nativeLogistics.mobile!:text",
     "nativeLogistics.address!:text nativeLogistics.logisticsItems:list nativeLogistics.logisticsItems[].id:id_number",
     "nativeLogistics.logisticsItems[].logisticsBillNo:text nativeLogistics.logisticsItems[].subItemIds:text",
-    "tradeTerms:list tradeTerms[].payStatus:text tradeTerms[].payTime:time",
+    "tradeTerms:list tradeTerms[].payStatus:integer tradeTerms[].payTime:time",
 )
 _PAGE = ("totalRecords:integer totalPage:integer pageSize:integer currentPage:integer data:list",)
 _ADDRESS = (
@@ -152,6 +152,15 @@ REQUESTS: Final[dict[tuple[Dialect, str], tuple[Field, ...]]] = {
     (_A, "1688.payment.prepare"): fields("tradeWithholdPreparePayParam*:json_text"),
     (_A, "1688.payment.url"): fields("orderIdList*:json_text"),
     (_A, "1688.payment.ways"): fields("orderId*:id_number"),
+    (_A, "1688.refund.reasons"): fields("orderId*:id_number orderEntryIds*:json_text goodsStatus*:text"),
+    (_A, "1688.refund.create"): fields(
+        "orderId*:id_number orderEntryIds*:json_text disputeRequest*:text applyPayment*:fen applyCarriage*:fen",
+        "applyReasonId*:id_number description*!:text goodsStatus*:text vouchers:json_text",
+        "orderEntryCountList:json_text",
+    ),
+    (_A, "1688.refund.return_goods"): fields(
+        "refundId*:id_text logisticsCompanyNo*:text freightBill*:text description!:text vouchers:json_text"
+    ),
     (_A, "1688.refund.list"): fields(
         "orderId:id_number modifyStartTime:time modifyEndTime:time currentPageNum:integer pageSize:integer",
         "dipsuteType:integer",
@@ -210,6 +219,11 @@ ANSWERS: Final[dict[tuple[Dialect, str], tuple[tuple[Field, ...], Mark]]] = {
         Mark.DOCUMENTED,
     ),
     (_X, "1688.order.preview"): (fields(*_KA_PREVIEW), Mark.INFERRED),
+    (_X, "1688.order.detail"): (fields(*_TRADE), Mark.INFERRED),
+    (_X, "1688.order.list"): (
+        fields(*_PAGE, "data[].baseInfo.id:id_number data[].baseInfo.modifyTime:time"),
+        Mark.INFERRED,
+    ),
     (_A, "auth.token.exchange"): (fields(_TOKENS, "aliId:id_text memberId:text resource_owner:text"), Mark.DOCUMENTED),
     (_A, "auth.token.refresh"): (fields("access_token:text expires_in:text"), Mark.DOCUMENTED),
     (_A, "1688.order.preview"): (fields(*_PREVIEW), Mark.DOCUMENTED),
@@ -221,6 +235,28 @@ ANSWERS: Final[dict[tuple[Dialect, str], tuple[tuple[Field, ...], Mark]]] = {
     (_A, "1688.order.cancel"): (fields("success:boolean errorCode:text errorMessage:text"), Mark.DOCUMENTED),
     (_A, "1688.order.confirm_receipt"): (
         fields("result.success:boolean result.errorCode:text result.errorInfo:text"),
+        Mark.DOCUMENTED,
+    ),
+    (_A, "1688.order.logistics"): (
+        fields(
+            "result:list result[].logisticsId:id_text result[].logisticsBillNo:text result[].orderEntryIds:text",
+            "result[].status:text result[].logisticsCompanyName:text result[].sendGoods:list",
+            "result[].receiver!:object result[].sender!:object",
+        ),
+        Mark.DOCUMENTED,
+    ),
+    (_A, "1688.order.trace"): (
+        fields(
+            "logisticsTrace:list logisticsTrace[].logisticsId:id_text logisticsTrace[].orderId:id_number",
+            "logisticsTrace[].logisticsBillNo:text logisticsTrace[].logisticsSteps:list",
+            "logisticsTrace[].logisticsSteps[].acceptTime:time logisticsTrace[].logisticsSteps[].remark!:text",
+        ),
+        Mark.DOCUMENTED,
+    ),
+    (_A, "1688.payment.ways"): (
+        fields(
+            "resultList.channels:list resultList.orderId:id_number resultList.payFee:fen resultList.timeout:time",
+        ),
         Mark.DOCUMENTED,
     ),
     (_A, "1688.payment.agreement"): (fields("result.result.paymentAgreements:list"), Mark.DOCUMENTED),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -135,6 +136,45 @@ def audit(
     from worker.cli.audit import audit as run_audit
 
     raise SystemExit(run_audit(account, sample=sample, seed=seed, repair=repair, as_json=json))
+
+
+@app.command
+def conformance(
+    *,
+    account: str,
+    read_only: bool = False,
+    effects: bool = False,
+    sandbox: bool = False,
+    ask: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    record: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Ask an account's API, operation by operation, whether it is what the catalogue says; print a table for the notes.
+
+    Exit status: 0 if nothing that is documented was contradicted, 1 if something was, 2 if it could not run.
+
+    Parameters
+    ----------
+    account
+        The account that asks.
+    read_only
+        Only ask what has no effect. That is the default; the option says so aloud.
+    effects
+        Also call what has an effect. Only against a sandbox on this machine.
+    sandbox
+        The address is a sandbox's: take the paths that it made up.
+    ask
+        NAME=VALUE: ask with this value where a question has a parameter of that name (an order id, for instance).
+    record
+        Write every exchange to this directory, without secrets and personal data.
+    json
+        Print one JSON object instead of a table.
+    """
+    from worker.cli.conformance import Wanted
+    from worker.cli.conformance import conformance as run_conformance
+
+    wanted = Wanted(read_only=read_only, effects=effects, sandbox=sandbox, ask=ask, record=record, as_json=json)
+    raise SystemExit(run_conformance(account, wanted))
 
 
 @app.command

@@ -27,12 +27,16 @@ def build_recorder(account: Account, settings: RecordSettings, clock: Clock) -> 
     """Return the recorder of an account, None where nothing is recorded."""
     if not account.record_exchanges or settings.record_directory is None:
         return None
-    secrets = (
+    limits = Limits(settings.record_exchange_bytes, settings.record_file_bytes, settings.record_files)
+    return FileRecorder(account.name, settings.record_directory, clock, secrets_of(account), limits)
+
+
+def secrets_of(account: Account) -> tuple[str, ...]:
+    """Return what of an account must never be written down."""
+    return (
         account.access_key,
         account.access_secret,
         account.access_token,
         account.refresh_token,
         account.callback_token,
     )
-    limits = Limits(settings.record_exchange_bytes, settings.record_file_bytes, settings.record_files)
-    return FileRecorder(account.name, settings.record_directory, clock, secrets, limits)

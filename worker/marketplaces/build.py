@@ -84,15 +84,19 @@ def build_caller(
     """Return what calls an account's operations."""
     dialect = Dialect(account.dialect)
     http = HttpCore(account.base_url, timeout_s=timeout_s, transport=network.transport, recorder=network.recorder)
-    wire: Wire
-    if dialect is Dialect.ALIBABA1688:
-        keys = AppKeys(account.access_key, account.access_secret, account.access_token, account.refresh_token)
-        wire = AopWire(keys, http, clock, timestamped=account.timestamped)
-    else:
-        credentials = Credentials(account.access_key, account.access_secret, account.user_id)
-        wire = PandaPonWire(credentials, clock, timestamp_in_seconds=account.timestamp_in_seconds)
+    wire = build_wire(account, http, clock)
     routes = Routes(dialect, account.api_version, account.paths)
     return Caller(http, wire, clock, routes=routes, limiter=limiter, breaker=Breaker(network.monotonic))
+
+
+def build_wire(account: AccountSettings, http: HttpCore, clock: Clock, *, secret: str | None = None) -> Wire:
+    """Return how an account's questions are signed and its answers opened. `secret`: another one than the account's."""
+    secret = account.access_secret if secret is None else secret
+    if Dialect(account.dialect) is Dialect.ALIBABA1688:
+        keys = AppKeys(account.access_key, secret, account.access_token, account.refresh_token)
+        return AopWire(keys, http, clock, timestamped=account.timestamped)
+    credentials = Credentials(account.access_key, secret, account.user_id)
+    return PandaPonWire(credentials, clock, timestamp_in_seconds=account.timestamp_in_seconds)
 
 
 def build_marketplace(

@@ -217,9 +217,14 @@ class Caller:
         missing = [name for name in wanted if "[]" not in name and question.get(name) is None]
         if missing:
             raise RejectedError(f"{operation.name} was not sent: {', '.join(missing)} is required")
-        if operation.form is not Form.PATH:
-            return path
-        return _PLACEHOLDER.sub(lambda found: quote(str(question[found[1]]), safe=""), path)
+        return filled_path(operation, path, question)
+
+
+def filled_path(operation: Operation, path: str, question: Mapping[str, Any]) -> str:
+    """Return the path with the parameters that travel in it."""
+    if operation.form is not Form.PATH:
+        return path
+    return _PLACEHOLDER.sub(lambda found: quote(str(question[found[1]]), safe=""), path)
 
 
 def _subject(operation: Operation, question: Mapping[str, Any]) -> str:
