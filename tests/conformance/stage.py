@@ -93,11 +93,18 @@ def lived_in(dialect: Dialect) -> Stage:
     )
     for _ in range(DAYS):
         stage.sandbox.world.add_orders(6)
+        if dialect is not Dialect.ALIBABA1688:
+            stage.sandbox.taobao.add_orders(4)
         stage.advance(HOUR_S)
+        for purchase in stage.sandbox.taobao.orders.values():
+            if purchase.payable and purchase.life.number % 3:
+                stage.sandbox.taobao.pay(purchase, "agreement")
         for order in stage.orders:
             if order.payable and order.life.number % 3:
                 stage.sandbox.world.pay(order, "agreement")
         stage.advance(DAY_S - HOUR_S)
     stage.sandbox.world.add_orders(6)
+    if dialect is not Dialect.ALIBABA1688:
+        stage.sandbox.taobao.add_orders(6)
     stage.advance(60)
     return stage

@@ -26,7 +26,7 @@ async def run(stage: Stage, dialect: Dialect, *, effects: bool) -> Report:
     paths: dict[str, dict[str, str]] = (await stage.client.get("/_sandbox/paths")).json()
     hints = {"code": stage.sandbox.open_platform.tokens.issue_code("https://example.org/back")} if effects else {}
     one = account(dialect, ADDRESS)
-    return await asked(one, paths=paths.get(dialect.value), stage=stage, effects=effects, hints=hints)
+    return await asked(one, paths=paths.get(dialect.value), stage=stage, effects=effects, invent=True, hints=hints)
 
 
 @pytest.fixture(params=list(Dialect), ids=lambda dialect: str(dialect.value))

@@ -152,15 +152,6 @@ REQUESTS: Final[dict[tuple[Dialect, str], tuple[Field, ...]]] = {
     (_A, "1688.payment.prepare"): fields("tradeWithholdPreparePayParam*:json_text"),
     (_A, "1688.payment.url"): fields("orderIdList*:json_text"),
     (_A, "1688.payment.ways"): fields("orderId*:id_number"),
-    (_A, "1688.refund.reasons"): fields("orderId*:id_number orderEntryIds*:json_text goodsStatus*:text"),
-    (_A, "1688.refund.create"): fields(
-        "orderId*:id_number orderEntryIds*:json_text disputeRequest*:text applyPayment*:fen applyCarriage*:fen",
-        "applyReasonId*:id_number description*!:text goodsStatus*:text vouchers:json_text",
-        "orderEntryCountList:json_text",
-    ),
-    (_A, "1688.refund.return_goods"): fields(
-        "refundId*:id_text logisticsCompanyNo*:text freightBill*:text description!:text vouchers:json_text"
-    ),
     (_A, "1688.refund.list"): fields(
         "orderId:id_number modifyStartTime:time modifyEndTime:time currentPageNum:integer pageSize:integer",
         "dipsuteType:integer",
@@ -174,11 +165,11 @@ REQUESTS: Final[dict[tuple[Dialect, str], tuple[Field, ...]]] = {
     (_A, "1688.refund.upload_voucher"): fields("imageData*:base64"),
     (_A, "1688.refund.create"): fields(
         "orderId*:id_number orderEntryIds*:json_text disputeRequest*:text applyPayment*:fen applyCarriage*:fen",
-        "applyReasonId*:id_number description*:text goodsStatus*:text vouchers:json_text",
+        "applyReasonId*:id_number description*!:text goodsStatus*:text vouchers:json_text",
         "orderEntryCountList:json_text",
     ),
     (_A, "1688.refund.return_goods"): fields(
-        "refundId*:id_text logisticsCompanyNo*:text freightBill*:text description:text vouchers:json_text"
+        "refundId*:id_text logisticsCompanyNo*:text freightBill*:text description!:text vouchers:json_text"
     ),
     (_A, "messages.failed.list"): fields(
         "createStartTime:time createEndTime:time page:integer pageSize:integer type:text"

@@ -59,6 +59,7 @@ def conformance(name: str, wanted: Wanted) -> int:
         )
     plan = Plan(
         effects=wanted.effects,
+        invent=wanted.effects or wanted.sandbox,
         pause_s=0.0 if local else PAUSE_S,
         throttle_pause_s=0.2 if local else 10.0,
         hints=dict(pair.partition("=")[::2] for pair in wanted.ask),

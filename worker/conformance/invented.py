@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
+
+from worker.catalogue.operation import Kind
 
 ADDRESS: Final = {
     "fullName": "conformance",
@@ -42,3 +45,19 @@ RECEIVER_ADDRESS: Final = {
 }
 PICTURE: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 """One pixel."""
+INVENTED: Final[Mapping[Kind, Any]] = {
+    Kind.TEXT: "conformance",
+    Kind.ID_TEXT: "1",
+    Kind.ID_NUMBER: 1,
+    Kind.INTEGER: 1,
+    Kind.DECIMAL: "1",
+    Kind.BOOLEAN: False,
+    Kind.FEN: 1,
+    Kind.YUAN: "0.01",
+    Kind.TIME: "20260101000000000+0800",
+    Kind.OBJECT: {},
+    Kind.LIST: [],
+    Kind.JSON_TEXT: "{}",
+    Kind.BASE64: PICTURE,
+}
+"""Values of each kind that nobody gave out."""

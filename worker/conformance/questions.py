@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from worker.catalogue.operation import EffectClass, Kind, Operation
-from worker.conformance.invented import ADDRESS, PICTURE, RECEIVER, RECEIVER_ADDRESS
-from worker.conformance.knowledge import PAID, SHIPPED, UNPAID, Knowledge, KnownOrder
+from worker.conformance.invented import ADDRESS, INVENTED, PICTURE, RECEIVER, RECEIVER_ADDRESS
+from worker.conformance.knowledge import PAID, SENT_NOT_RECEIVED, SHIPPED, UNPAID, Knowledge, KnownOrder
 from worker.domain.clock import HOUR, Millis
 from worker.domain.money import MoneyError, fen_from_yuan
 from worker.marketplaces.values import compact_text
@@ -29,6 +29,8 @@ class Asker(msgspec.Struct, frozen=True):
     access_token: str = ""
     refresh_token: str = ""
     hints: Mapping[str, str] = {}
+    invent: bool = False
+    """Ask with invented values where nothing is known: a sandbox then at least says that it does not know them."""
     group: str = ""
     """The first part of the operation's name: whose values answer the question."""
 
@@ -54,7 +56,14 @@ ABOUT: Mapping[str, frozenset[str]] = {
     "1688.payment.prepare": UNPAID,
     "1688.payment.url": UNPAID,
     "1688.payment.ways": UNPAID,
-    "1688.order.confirm_receipt": frozenset({"waitbuyerreceive"}),
+    "1688.order.confirm_receipt": SENT_NOT_RECEIVED,
+    "taobao.order.pay": UNPAID,
+    "taobao.order.cancel": UNPAID,
+    "taobao.order.upload_payment_voucher": UNPAID,
+    "taobao.order.logistics": SENT_NOT_RECEIVED,
+    "taobao.refund.preview": PAID,
+    "taobao.refund.create": PAID,
+    "warehouse.freight.preview": PAID,
     "1688.order.tracking": SHIPPED,
     "1688.order.logistics": SHIPPED,
     "1688.order.trace": SHIPPED,
@@ -77,16 +86,18 @@ def ask_about(operation: Operation, asker: Asker) -> Question:
     effect = operation.effect is not EffectClass.SAFE_READ
     asker = msgspec.structs.replace(asker, group=operation.name.partition(".")[0])
     fills = {**_COMMON, **_TAOBAO} if asker.group == "taobao" else _COMMON
-    order = asker.knowledge.order(wanted, untouched=effect) or (None if wanted else asker.knowledge.order())
+    order = asker.knowledge.order(asker.group, wanted, untouched=effect)
     parameters: dict[str, Any] = {}
     missing: list[str] = []
     uses_order = False
     for field in operation.request:
         name = field.path
-        if "." in name or "[]" in name:
+        if "." in name or "[]" in name or not (field.required or name in _ALSO or name in asker.hints):
             continue
         fill = _SPECIAL.get((operation.name, name)) or fills.get(name)
-        value = asker.hints.get(name) or (fill(asker, order) if fill and (field.required or name in _ALSO) else None)
+        value = asker.hints.get(name) or (fill(asker, order) if fill else None)
+        if value is None and field.required and asker.invent:
+            value = INVENTED[field.kind]
         if value is None:
             missing += [name] if field.required else []
             continue
@@ -99,9 +110,10 @@ def others_to_ask(operation: Operation, asker: Asker, first: Question) -> list[Q
     """Return the same question about orders in other statuses: one order never has every field."""
     if operation.name not in _IN_EVERY_STATUS or first.order_id is None:
         return []
-    seen = {asker.knowledge.orders[first.order_id].status} if first.order_id in asker.knowledge.orders else set()
+    orders = [one for (group, _), one in asker.knowledge.orders.items() if operation.name.startswith(group)]
+    seen = {one.status for one in orders if one.order_id == first.order_id}
     found = []
-    for order in list(asker.knowledge.orders.values()):
+    for order in orders:
         if order.status not in seen:
             seen.add(order.status)
             found.append(Question(first.parameters | {"orderId": order.order_id}, (), order.order_id))
@@ -144,13 +156,9 @@ def _lines(_asker: Asker, order: KnownOrder | None) -> Any:
     return [int(line) for line in order.lines] if order and order.lines else None
 
 
-def _line(_asker: Asker, order: KnownOrder | None) -> Any:
-    return [int(order.lines[0])] if order and order.lines else None
-
-
 def _line_fen(_asker: Asker, order: KnownOrder | None) -> Any:
     """What was really paid for the first line: before shipping nothing else is accepted (documented)."""
-    return _fen(order.offers[0].get("itemAmount")) if order and order.offers else None
+    return _fen(order.items[0].get("itemAmount")) if order and order.items else None
 
 
 def _goods_status(_asker: Asker, order: KnownOrder | None) -> Any:
@@ -158,24 +166,26 @@ def _goods_status(_asker: Asker, order: KnownOrder | None) -> Any:
 
 
 def _cargo(asker: Asker, order: KnownOrder | None) -> Any:
-    """The goods of an order that is known, or of an offer that was found."""
-    item = order.offers[0] if order and order.offers else {}
-    offer = item.get("productID") or asker.knowledge.first("1688", "offerId")
-    mapped = asker.knowledge.first("1688", "offerMapId")
-    if offer is None and mapped is None:
+    """An article whose detail was read, or the goods of an order, or an offer that was found."""
+    article = asker.knowledge.article
+    if article is not None:
+        name = "offerId" if str(article[0]).isdigit() else "offerMapId"
+        return [{name: article[0], "specId": article[1], "quantity": 20}]
+    item = order.items[0] if order and order.items else {}
+    offer = item.get("productID") or asker.first("offerId")
+    if offer is None:
         return None
-    spec = item.get("specId") or asker.knowledge.first("1688", "specId")
-    row = {"offerId": offer, "offerMapId": mapped if offer is None else None, "specId": spec, "quantity": 2}
+    row = {"offerId": offer, "specId": item.get("specId") or asker.first("specId"), "quantity": 2}
     return [{name: value for name, value in row.items() if value is not None}]
 
 
-def _waybill(asker: Asker, order: KnownOrder | None) -> Any:
-    found = order.waybill if order else None
-    return found or asker.knowledge.first("1688", "logisticsBillNo", "mailNo")
+def _waybill(_asker: Asker, order: KnownOrder | None) -> Any:
+    """Of this very order: another one's parcel is refused."""
+    return order.waybill if order else None
 
 
 def _item(_asker: Asker, order: KnownOrder | None) -> dict[str, Any] | None:
-    item = order.offers[0] if order and order.offers else None
+    item = order.items[0] if order and order.items else None
     if item is None:
         return None
     return {"itemId": str(item.get("productID")), "skuId": str(item.get("skuID")), "quantity": 1}
@@ -222,22 +232,30 @@ def _payment(_asker: Asker, order: KnownOrder | None) -> Any:
     return {"orderId": int(order.order_id), "payChannel": "alipay", "payAmount": amount, "opRequestId": request_id}
 
 
-def _taobao_lines(asker: Asker, _order: KnownOrder | None) -> Any:
-    item, sku = (
-        asker.knowledge.first("taobao", *names)
-        for names in (("mpId", "itemId", "item_id"), ("mpSkuId", "skuId", "sku_id"))
-    )
+def _taobao_item(*names: str) -> Fill:
+    """Return what fills a field with an article of an order, or one that a search found."""
+
+    def fill(asker: Asker, order: KnownOrder | None) -> Any:
+        items = order.items if order else ()
+        found = next((items[0][name] for name in names if items and items[0].get(name)), None)
+        return found if found is not None else asker.first(*names)
+
+    return fill
+
+
+_ITEM_ID, _SKU_ID = _taobao_item("mpId", "itemId", "item_id"), _taobao_item("mpSkuId", "skuId", "sku_id")
+
+
+def _taobao_lines(asker: Asker, order: KnownOrder | None) -> Any:
+    item, sku = _ITEM_ID(asker, order), _SKU_ID(asker, order)
     if item is None or sku is None:
         return None
-    line = {
-        "itemId": str(item),
-        "skuId": str(sku),
-        "orderLineNo": "1",
-        "quantity": "1",
-        "price": "1000",
-        "currency": "CNY",
-    }
-    return [line]
+    line = {"itemId": str(item), "skuId": str(sku), "orderLineNo": "1", "quantity": "1"}
+    return [{**line, "price": "1000", "currency": "CNY"}]
+
+
+def _first_line(_asker: Asker, order: KnownOrder | None) -> Any:
+    return order.lines[0] if order and order.lines else None
 
 
 def _message_ids(asker: Asker, _order: KnownOrder | None) -> Any:
@@ -246,8 +264,26 @@ def _message_ids(asker: Asker, _order: KnownOrder | None) -> Any:
 
 
 def _image_search(asker: Asker, _order: KnownOrder | None) -> Any:
-    image = asker.knowledge.first("1688", "result")
-    return None if image is None else {"imageId": str(image), "beginPage": 1, "pageSize": 20, "country": "en"}
+    image = asker.first("imageId")
+    return None if image is None else {"imageId": str(image), **_PAGE_OF_OFFERS}
+
+
+def _offer_search(_asker: Asker, _order: KnownOrder | None) -> Any:
+    return {"keyword": "杯子", **_PAGE_OF_OFFERS}
+
+
+def _shop_search(asker: Asker, _order: KnownOrder | None) -> Any:
+    shop = asker.first("sellerOpenId")
+    return None if shop is None else {"sellerOpenId": shop, **_PAGE_OF_OFFERS}
+
+
+def _offer_detail(asker: Asker, _order: KnownOrder | None) -> Any:
+    offer = asker.first("offerId")
+    return None if offer is None else {"offerId": offer, "country": "en"}
+
+
+def _refund_limit(asker: Asker, order: KnownOrder | None) -> Any:
+    return {"orderId": int(order.order_id), "goodsStatus": _goods_status(asker, order)} if order else None
 
 
 def _since(asker: Asker, _order: KnownOrder | None) -> Any:
@@ -258,13 +294,15 @@ def _until(asker: Asker, _order: KnownOrder | None) -> Any:
     return compact_text(asker.now + HOUR)
 
 
-_OF_ORDER = frozenset({_order_id, _order_ids, _order_numbers, _lines, _line, _line_fen, _payment, _parcels, _waybill})
+_OF_ORDER = frozenset({_order_id, _order_ids, _order_numbers, _lines, _first_line, _line_fen, _payment, _parcels})
+_PAGE_OF_OFFERS = {"beginPage": 1, "pageSize": 20, "country": "en"}
 _SEARCH = {"keyword": "杯子", "beginPage": 1, "pageSize": 20, "country": "en"}
 _ALSO = frozenset(
     {
         "page", "pageSize", "pageNo", "currentPageNum", "modifyStartTime", "modifyEndTime", "modifyTimeStart",
         "modifyTimeEnd", "need_refresh_token", "price", "currency", "dipsuteType", "vouchers", "tmallOrderInfo",
         "quality_inspection_info", "purchaseAmount", "sellerOrderNumber", "refundDesc", "message", "orderEntryIds",
+        "name", "province", "city", "district", "address", "phone",
     }
 )  # fmt: skip
 """Fields that are asked with although they are not required: to leave them out would confirm less."""
@@ -293,6 +331,11 @@ _COMMON: Mapping[str, Fill] = {
     "orderIds": _order_ids,
     "orderIdList": _order_numbers,
     "orderEntryIds": _lines,
+    "imageData": constant(PICTURE),
+    "image": constant(PICTURE),
+    "input": _refund_limit,
+    "recommendOfferParam": constant(_PAGE_OF_OFFERS),
+    "offerDetailParam": _offer_detail,
     "offerId": known("offerId", "productID"),
     "openUid": known("openUid", "sellerOpenId"),
     "sellerOpenId": known("sellerOpenId", "openUid", "sellerID"),
@@ -306,7 +349,7 @@ _COMMON: Mapping[str, Fill] = {
     "refundId": known("refundId"),
     "imageBase64": constant(PICTURE),
     "uploadImageParam": constant({"imageBase64": PICTURE}),
-    "offerQueryParam": _image_search,
+    "offerQueryParam": _offer_search,
     "goodsStatus": _goods_status,
     "disputeRequest": constant("refund"),
     "applyPayment": _line_fen,
@@ -335,32 +378,42 @@ _COMMON: Mapping[str, Fill] = {
     "redirect_uri": constant("https://example.org/back"),
     "need_refresh_token": constant("true"),
     "sourceType": constant("item"),
+    "name": constant(ADDRESS["fullName"]),
+    "province": constant(ADDRESS["provinceText"]),
+    "city": constant(ADDRESS["cityText"]),
+    "district": constant(ADDRESS["areaText"]),
+    "address": constant(ADDRESS["address"]),
+    "phone": constant(ADDRESS["mobile"]),
 }
 
 _SPECIAL: Mapping[tuple[str, str], Fill] = {
     ("auth.token.exchange", "grant_type"): constant("authorization_code"),
+    ("taobao.cart.edit_quantity", "id"): known("cartId"),
     ("auth.token.exchange", "code"): constant(None),
     ("1688.order.im_link", "bizId"): known("offerId", "productID"),
+    ("1688.goods.image_search", "offerQueryParam"): _image_search,
+    ("1688.goods.shop_search", "offerQueryParam"): _shop_search,
 }
 """Where one operation means something else by a name, or only a person can give it (`--ask code=…`)."""
 
 _TAOBAO: Mapping[str, Fill] = {
     "orderLineList": _taobao_lines,
-    "mpId": known("mpId", "itemId", "item_id"),
-    "mpSkuId": known("mpSkuId", "skuId", "sku_id"),
-    "itemIds": listed(known("itemId", "item_id", "mpId")),
-    "bizId": known("itemId", "item_id"),
-    "purchaseId": known("purchase_id", "purchaseId"),
-    "purchaseOrderIdList": listed(known("purchase_id", "purchaseId")),
-    "subPurchaseOrderId": known("sub_purchase_order_id", "subPurchaseOrderId", "purchaseOrderOuterId"),
-    "orderId": known("purchase_id", "purchaseId"),
+    "mpId": _ITEM_ID,
+    "mpSkuId": _SKU_ID,
+    "itemIds": listed(_ITEM_ID),
+    "bizId": _ITEM_ID,
+    "purchaseId": _order_id,
+    "purchaseOrderIdList": _order_ids,
+    "id": _order_id,
+    "orderId": _order_id,
+    "subPurchaseOrderId": _first_line,
     "refundId": known("refundId", "refund_id"),
-    "purchaseAmount": constant(1_000_000),
-    "sellerOrderNumber": constant("conformance-1"),
+    "purchaseAmount": constant(10_000_000),
+    "sellerOrderNumber": constant("1000000001"),
     "voucherUrl": constant("https://example.org/voucher.jpg"),
     "warehouseAddress": constant("conformance street 1"),
     "warehouseName": constant("conformance"),
-    "ids": listed(known("cartId", "id")),
+    "ids": listed(known("cartId")),
     "refundType": constant(1),
     "goodsStatus": constant(1),
     "refundFee": constant(100),

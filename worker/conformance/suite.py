@@ -50,9 +50,13 @@ class Access(Protocol):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What may be asked. `pause_s` between calls; `hints`: values to ask with, by field name."""
+    """What may be asked. `pause_s` between calls; `hints`: values to ask with, by field name.
+
+    `invent`: what is still lacking at the end is invented.
+    """
 
     effects: bool = False
+    invent: bool = False
     pause_s: float = 0.0
     throttle_pause_s: float = 10.0
     hints: Mapping[str, str] = {}
@@ -92,24 +96,16 @@ class Suite:
         self._clock = clock
         self._sleep = sleep
         self._knowledge = Knowledge(routes.dialect)
+        self._inventing = False
 
     async def run(self) -> Report:
         """Ask everything that can be asked; what lacks a value is asked again once another answer gave it."""
         operations = operations_of(self._routes.dialect)
         findings = {one.name: self._not_asked(one) for one in operations}
-        for _ in range(MAX_ROUNDS):
-            asked = False
-            for operation in sorted(operations, key=_rank):
-                if findings[operation.name].state is not State.NOT_ASKED:
-                    continue
-                finding = await self._finding(operation)
-                findings[operation.name] = finding
-                if finding.state is not State.NOT_ASKED:
-                    asked = True
-                    if finding.effect:
-                        await self._look_again()
-            if not asked:
-                break
+        await self._rounds(operations, findings)
+        if self._plan.invent:
+            self._inventing = True
+            await self._rounds(operations, findings)
         report = Report(
             account=self._access.name,
             dialect=self._routes.dialect.value,
@@ -120,6 +116,20 @@ class Suite:
         )
         await self._unknown_path(report, operations)
         return report
+
+    async def _rounds(self, operations: Sequence[Operation], findings: dict[str, Finding]) -> None:
+        for _ in range(MAX_ROUNDS):
+            asked = False
+            for operation in sorted(operations, key=_rank):
+                if findings[operation.name].state is not State.NOT_ASKED:
+                    continue
+                finding = findings[operation.name] = await self._finding(operation)
+                if finding.state is not State.NOT_ASKED:
+                    asked = True
+                    if finding.effect:
+                        await self._look_again()
+            if not asked:
+                return
 
     async def _finding(self, operation: Operation) -> Finding:
         finding = self._not_asked(operation)
@@ -137,8 +147,9 @@ class Suite:
             await self._ask(finding, operation, path, question.parameters)
             for other in others_to_ask(operation, self._asker(), question) if finding.reached else ():
                 await self._ask_more(finding, operation, path, other.parameters)
-            if operation.effect is not EffectClass.SAFE_READ and question.order_id in self._knowledge.orders:
-                self._knowledge.orders[question.order_id].touched = True
+            for (group, order_id), order in self._knowledge.orders.items() if finding.effect else ():
+                if order_id == question.order_id and (group == "taobao") == operation.name.startswith("taobao"):
+                    order.touched = True
         return finding
 
     async def _ask(self, finding: Finding, operation: Operation, path: str, question: Mapping[str, Any]) -> None:
@@ -236,13 +247,14 @@ class Suite:
 
     async def _look_again(self) -> None:
         """After an effect: what the order list says now is what the next question is asked about."""
-        listing = next((one for one in operations_of(self._routes.dialect) if one.name == "1688.order.list"), None)
-        if listing is None or (path := self._routes.path(listing)) is None:
-            return
-        question = ask_about(listing, self._asker()).parameters
-        heard = await self._exchange(self._wire, listing, path, question)
-        if heard.error is None:  # if not, the listing's own finding has said so
-            self._knowledge.learn(listing.name, question, heard.data)
+        for listing in operations_of(self._routes.dialect):
+            path = self._routes.path(listing)
+            if listing.name not in ("1688.order.list", "taobao.order.list") or path is None:
+                continue
+            question = ask_about(listing, self._asker()).parameters
+            heard = await self._exchange(self._wire, listing, path, question)
+            if heard.error is None:  # if not, the listing's own finding has said so
+                self._knowledge.learn(listing.name, question, heard.data)
 
     async def _unknown_path(self, report: Report, operations: Sequence[Operation]) -> None:
         known = next(
@@ -271,6 +283,7 @@ class Suite:
             access_token=self._access.access_token,
             refresh_token=self._access.refresh_token,
             hints=self._plan.hints,
+            invent=self._inventing,
         )
 
     def _not_asked(self, operation: Operation) -> Finding:
