@@ -168,7 +168,7 @@ def load_accounts_alone() -> tuple[Account, ...]:
         found = _AccountsFile(_secrets_dir=_secrets_dir())  # type: ignore[call-arg]  # see load_settings
     except ValidationError as error:
         raise ConfigurationError([_named(line) for line in explain(error)]) from error
-    return load_accounts(found.accounts_file, _environment())
+    return load_accounts(found.accounts_file, environment())
 
 
 def _account_mistakes(overrides: dict[str, Any]) -> list[str]:

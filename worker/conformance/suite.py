@@ -10,9 +10,10 @@ import msgspec
 from worker.catalogue.operation import EffectClass, Mark, Operation
 from worker.catalogue.tables import operations_of
 from worker.conformance import envelopes, shapes, units
+from worker.conformance.fills import Asker
 from worker.conformance.findings import FieldState, Finding, Report, State
 from worker.conformance.knowledge import Knowledge
-from worker.conformance.questions import Asker, ask_about, others_to_ask
+from worker.conformance.questions import ask_about, others_to_ask
 from worker.domain.clock import Clock, to_datetime
 from worker.marketplaces.caller import Routes, Wire, filled_path
 from worker.marketplaces.http import HttpCore
