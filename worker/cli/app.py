@@ -10,15 +10,22 @@ from cyclopts import App, Parameter
 
 from worker import version
 from worker.accounts import ConfigurationError
+from worker.cli import switch_app
 from worker.cli.dead_letters_app import app as dead_letters_app
+from worker.cli.follow_ups_app import app as follow_ups_app
+from worker.cli.operators_app import app as operators_app
 from worker.cli.options import FaultLevel, PushDialect, SandboxOptions
+from worker.cli.plans_app import app as plans_app
 
 app = App(
     name="ordersync",
     help="Keeps orders bought on 1688 and Taobao in step: events to Kafka, a true model in Postgres, follow-up calls.",
     version=version(),
 )
-app.command(dead_letters_app)
+for _group in (follow_ups_app, plans_app, operators_app, dead_letters_app):
+    app.command(_group)
+for _command in (switch_app.pause, switch_app.resume, switch_app.pauses, switch_app.audit_log):
+    app.command(_command)
 RoleName = Literal["intake", "reconcile", "followups", "outbound", "operations"]
 _SANDBOX_DEFAULTS = SandboxOptions()
 

@@ -7,28 +7,22 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from worker.broker.topics import TopicNames
 from worker.cli.identity import who
 from worker.cli.letter_filter import LetterFilter
 from worker.cli.output import SafeConsole
-from worker.domain.operators import RefusedError
-from worker.logs import configure_logging
+from worker.cli.session import FAILED, OK, print_json, with_database
 from worker.operations.dead_letters import service
 from worker.operations.dead_letters.decoding import decoded
 from worker.operations.dead_letters.masking import mask_text
 from worker.settings import Settings, load_settings
 from worker.storage import dead_letter_replays, read_dead_letters
 from worker.storage.dead_letter_replays import Replay, Report, Selection
-from worker.storage.engine import create_engine
-from worker.storage.schema import SchemaMismatchError, require_schema
 
-OK, FAILED, REFUSED = 0, 1, 2
 LOOK_EVERY_S = 0.2
 _WHY = {
     "already_replayed": "already replayed",
@@ -46,7 +40,7 @@ def show_groups(state: str | None, *, limit: int, as_json: bool) -> int:
         async with engine.connect() as connection:
             rows = await read_dead_letters.groups(connection, _states(state), limit)
         if as_json:
-            _print_json([{**row, "reason": mask_text(row["reason"])} for row in rows])
+            print_json([{**row, "reason": mask_text(row["reason"])} for row in rows])
             return OK
         for row in rows:
             console.say(
@@ -68,7 +62,7 @@ def show_letters(wanted: LetterFilter, state: str | None, *, limit: int, as_json
                 connection, _selection(wanted), _states(state), before=None, limit=limit
             )
         if as_json:
-            _print_json([{**row, "reason": mask_text(row["reason"])} for row in rows])
+            print_json([{**row, "reason": mask_text(row["reason"])} for row in rows])
             return OK
         for row in rows:
             console.say(
@@ -101,7 +95,7 @@ def show_letter(letter_id: int, *, as_json: bool) -> int:
             "replays": [dict(replay) for replay in found.replays],
         }
         if as_json:
-            _print_json(row)
+            print_json(row)
             return OK
         stack = row.pop("stack")
         console.say(msgspec.json.format(msgspec.json.encode(row), indent=2).decode())
@@ -190,26 +184,7 @@ def _say_end(console: SafeConsole, seen: Replay) -> int:
 
 def _with_database(run: Callable[[AsyncEngine, Settings, SafeConsole], Awaitable[int]]) -> int:
     settings = load_settings()
-    configure_logging("error")
-    console = SafeConsole()
-
-    async def opened() -> int:
-        engine = create_engine(settings.dsn, application="cli", pool_size=1)
-        try:
-            await require_schema(engine)
-            return await run(engine, settings, console)
-        finally:
-            await engine.dispose()
-
-    try:
-        return asyncio.run(opened())
-    except RefusedError as error:
-        console.say(f"refused: {error}")
-        return REFUSED
-    except (DBAPIError, OSError, SchemaMismatchError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        console.say(f"dead letters cannot be read: {reason}. Run: ordersync doctor")
-        return FAILED
+    return with_database(settings, lambda engine, console: run(engine, settings, console), what="dead letters")
 
 
 def _states(state: str | None) -> list[str]:
@@ -227,7 +202,3 @@ def _aware(at: datetime | None) -> datetime | None:
 
 def _time(at: datetime) -> str:
     return at.isoformat(timespec="seconds")
-
-
-def _print_json(value: Any) -> None:
-    print(msgspec.json.encode(value).decode())  # noqa: T201 - the command's output

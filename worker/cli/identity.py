@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from worker.accounts import ConfigurationError
-from worker.domain.operators import Actor
+from worker.domain.operators import Actor, Role
 from worker.operators import TOKEN_VARIABLE
 from worker.settings import Settings, environment, operators_of
+
+ONLOOKER = Actor("command-line", frozenset({Role.VIEWER}))
 
 
 def who(settings: Settings) -> Actor:
@@ -17,3 +19,8 @@ def who(settings: Settings) -> Actor:
     if actor is None:
         raise ConfigurationError([f"{TOKEN_VARIABLE}: is nobody's token; expected one of the operators file"])
     return actor
+
+
+def who_if_any(settings: Settings) -> Actor:
+    """Return whose token is set; without one, somebody who only looks: who has the database's password may."""
+    return who(settings) if environment().get(TOKEN_VARIABLE, "").strip() else ONLOOKER
