@@ -8,6 +8,7 @@ from worker.domain.facts import Fact, Line, Parcel, Source
 from worker.domain.identity import Platform
 from worker.marketplaces.port import (
     Ability,
+    Credential,
     EffectAnswer,
     FailedMessages,
     FreightQuestion,
@@ -84,6 +85,12 @@ class BareMarketplace:
 
     async def book_international(self, question: FreightQuestion, render_id: str) -> EffectAnswer:
         raise NotSentError("book_international")
+
+    def credentials(self) -> tuple[Credential, ...]:
+        return ()
+
+    async def extend_credentials(self) -> None:
+        raise UnsupportedError("extend_credentials")
 
     async def close(self) -> None:
         """Nothing is open."""

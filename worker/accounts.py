@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -131,6 +132,9 @@ class Account(BaseModel):
     access_token_file: Path | None = None
     refresh_token_env: str | None = None
     refresh_token_file: Path | None = None
+    access_token_ends_at: AwareDatetime | None = None  # known of tokens that the console issued
+    refresh_token_ends_at: AwareDatetime | None = None
+    postpone_refresh_token: bool = False  # extend it in its last 30 days and write the new one into its file
     timestamped: bool = True  # 1688: `_aop_timestamp` is optional for the buyer's operations
     refund_list: bool = False  # PandaPon marks Taobao's after-sales list as "in development"
     image_hosts: tuple[str, ...] = ("alicdn.com", "1688.com", "taobao.com", "tmall.com")
@@ -155,6 +159,15 @@ class Account(BaseModel):
         mistakes = list(_operation_paths(self.paths, self.dialect))
         if mistakes:
             raise ValueError("; ".join(mistakes))
+        return self
+
+    @model_validator(mode="after")
+    def _postpones_what_it_can_keep(self) -> Self:
+        if self.postpone_refresh_token and (self.refresh_token_file is None or self.refresh_token_ends_at is None):
+            raise ValueError(
+                "postpone_refresh_token: expected refresh_token_file, a file that the worker may write to, since the "
+                "old token ends with its extension, and refresh_token_ends_at, when the first one ends"
+            )
         return self
 
     @property

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -368,3 +369,45 @@ def test_a_path_can_be_given_where_nobody_knows_it(load: Load) -> None:
 def test_a_wrong_path_is_explained(load: Load, paths: str, expected: str) -> None:
     (line,) = mistakes(load, account(paths=paths))
     assert expected in line
+
+
+def test_when_tokens_end_is_said_with_an_offset(load: Load) -> None:
+    ends: dict[str, Any] = {
+        "access_token_ends_at": "2027-01-01T00:00:00+08:00",
+        "refresh_token_ends_at": "2027-01-01T00:00:00Z",
+    }
+    (loaded,) = load(account(**OPEN_PLATFORM, **ends))
+    assert loaded.access_token_ends_at is not None
+    assert loaded.refresh_token_ends_at is not None
+    assert loaded.refresh_token_ends_at - loaded.access_token_ends_at == timedelta(hours=8)
+    (line,) = mistakes(load, account(**OPEN_PLATFORM, access_token_ends_at="2027-01-01T00:00:00"))
+    assert "access_token_ends_at: Input should have timezone info" in line
+
+
+@pytest.mark.parametrize("missing", ["refresh_token_file", "refresh_token_ends_at"])
+def test_a_refresh_token_is_only_extended_where_the_new_one_can_be_kept(
+    load: Load, tmp_path: Path, missing: str
+) -> None:
+    (tmp_path / "refresh").write_text(TOKEN)
+    given = OPEN_PLATFORM | {
+        "postpone_refresh_token": "true",
+        "refresh_token_file": f'"{tmp_path / "refresh"}"',
+        "refresh_token_ends_at": "2027-01-01T00:00:00Z",
+    }
+    (loaded,) = load(account(**given))
+    assert loaded.postpone_refresh_token
+    del given[missing]
+    (line,) = mistakes(load, account(**given))
+    assert "postpone_refresh_token: expected refresh_token_file" in line
+
+
+@pytest.mark.parametrize("host", ["1688.com", "cashier.example.com"])
+def test_where_links_to_pay_may_lead_is_named_by_domain(load: Load, host: str) -> None:
+    (loaded,) = load(account(pay_hosts=f'["{host}"]'))
+    assert loaded.pay_hosts == (host,)
+
+
+@pytest.mark.parametrize("host", ["com", "https://1688.com", "1688.com/", "*.1688.com", "1688.COM", "", "1688 .com"])
+def test_a_wrong_domain_is_explained(load: Load, host: str) -> None:
+    (line,) = mistakes(load, account(pay_hosts=f'["{host}"]'))
+    assert "expected a domain in lower case" in line

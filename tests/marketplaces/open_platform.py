@@ -17,6 +17,7 @@ import msgspec
 from worker.catalogue.operation import Dialect
 from worker.domain.clock import Millis, SystemClock
 from worker.marketplaces.alibaba1688.client import Alibaba1688Client
+from worker.marketplaces.alibaba1688.vault import RefreshTokenFile
 from worker.marketplaces.alibaba1688.wire import AopWire, AppKeys
 from worker.marketplaces.breaker import Breaker
 from worker.marketplaces.caller import Caller, Routes
@@ -44,6 +45,9 @@ class OpenPlatform:
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.token = FIRST_TOKEN
         self.renewals = 0
+        self.refresh_token = REFRESH_TOKEN
+        self.postponing: Given = None
+        """What to answer to an extension; None: extend."""
 
     def calls(self, api: str) -> list[dict[str, str]]:
         return [form for name, form in self.asked if name == api]
@@ -71,8 +75,8 @@ class OpenPlatform:
             return 200, b"\xff\xd8\xff\xd9"
         api = path.removeprefix("/openapi/").removesuffix(f"/{APP_KEY}").split("/", 3)[-1]
         self.asked.append((api, form))
-        if api == "getToken":
-            return self._renew(form)
+        if api in ("getToken", "postponeToken"):
+            return self._renew(form) if api == "getToken" else self._postpone(form)
         if api not in self.answers:
             return 400, {"error_code": "gw.APIUnsupported", "error_message": "no such API"}
         if form.get("_aop_signature") != self._signature(path, form):
@@ -86,7 +90,7 @@ class OpenPlatform:
     def _renew(self, form: dict[str, str]) -> tuple[int, Any]:
         if form != {
             "grant_type": "refresh_token",
-            "refresh_token": REFRESH_TOKEN,
+            "refresh_token": self.refresh_token,
             "client_id": APP_KEY,
             "client_secret": APP_SECRET,
         }:
@@ -94,6 +98,16 @@ class OpenPlatform:
         self.renewals += 1
         self.token = f"token-{self.renewals + 1}"
         return 200, {"access_token": self.token, "expires_in": "36000"}
+
+    def _postpone(self, form: dict[str, str]) -> tuple[int, Any]:
+        keys = {"refresh_token": self.refresh_token, "access_token": self.token}
+        if form != keys | {"client_id": APP_KEY, "client_secret": APP_SECRET}:
+            return 400, {"error_code": "400", "error_message": "refused"}
+        if self.postponing is not None:
+            return self.postponing if isinstance(self.postponing, tuple) else (200, self.postponing)
+        self.refresh_token, self.token = "refresh-token-2", "token-postponed"
+        granted = {"access_token": self.token, "expires_in": "36000", "refresh_token": self.refresh_token}
+        return 200, granted | {"refresh_token_timeout": "20260701080000000+0800"}
 
     def _signature(self, path: str, form: dict[str, str]) -> str:
         pairs = sorted(name + value for name, value in form.items() if name != "_aop_signature")
@@ -133,11 +147,13 @@ async def buyer(
     secret: str = APP_SECRET,
     timeout_s: float = 5.0,
     pictures: str = "",
+    ends: tuple[Millis | None, Millis | None] = (None, None),
+    vault: RefreshTokenFile | None = None,
 ) -> AsyncIterator[Alibaba1688Client]:
-    """A client with the gateway's keys. `pictures`: where else it may fetch them."""
+    """A client with the gateway's keys. `pictures`: where else it may fetch them; `ends`: when its tokens end."""
     clock = StandingClock(now)
     http = HttpCore(url, timeout_s=timeout_s)
-    wire = AopWire(AppKeys(APP_KEY, secret, FIRST_TOKEN, refresh_token), http, clock)
+    wire = AopWire(AppKeys(APP_KEY, secret, FIRST_TOKEN, refresh_token, *ends), http, clock, vault=vault)
     caller = Caller(
         http,
         wire,

@@ -48,6 +48,7 @@ CALLED: Final = {
             "1688.payment.url",
             "1688.refund.detail",
             "1688.refund.list",
+            "auth.token.postpone",
             "auth.token.refresh",
             "messages.failed.confirm",
             "messages.failed.list",

@@ -12,6 +12,7 @@ from worker.broker.durable import DurablePublisher
 from worker.domain.clock import Clock
 from worker.intake.messages import MessagePoller
 from worker.intake.poller import PollPlan, StreamPoller
+from worker.intake.token_watch import TokenWatch
 from worker.marketplaces.port import Marketplace, Stream
 
 
@@ -49,3 +50,10 @@ def build_pollers(
         return StreamPoller(plan, marketplace, publisher, engine, clock, sleep=asyncio.sleep, jitter=jitter)
 
     return [build(stream) for stream in sorted(marketplace.streams)]
+
+
+def build_token_watch(
+    account: Account, marketplace: Marketplace, engine: AsyncEngine, clock: Clock, jitter: random.Random
+) -> TokenWatch:
+    """Return what looks after the account's tokens."""
+    return TokenWatch(account.name, marketplace, engine, clock, sleep=asyncio.sleep, jitter=jitter)

@@ -19,7 +19,7 @@ from worker.composition.doors import build_door, parser_of, reread
 from worker.composition.followups import Post, build_posts
 from worker.composition.outside import Outside
 from worker.composition.pace import SharedLimiter
-from worker.composition.pollers import build_pollers
+from worker.composition.pollers import build_pollers, build_token_watch
 from worker.composition.watching import watch
 from worker.domain.clock import SECOND, Clock
 from worker.domain.dead_letters import LeakLimits
@@ -35,6 +35,7 @@ from worker.intake.messages import MessagePoller
 from worker.intake.plans import PlanIntake
 from worker.intake.poller import StreamPoller
 from worker.intake.spool import PostgresSpool, SpoolDrain
+from worker.intake.token_watch import INTERVAL_S
 from worker.marketplaces.port import Marketplace, Stream
 from worker.operations.access import Access
 from worker.operations.api import create_api
@@ -282,6 +283,10 @@ class Worker:
         loop = self.health.loop("plans", stalled_after_s=self.settings.stalled_after_s)
         self._spawn("plans", lambda: self._consume_plans(loop))
         for account in self.accounts:
+            marketplace = self.marketplaces[account.name]
+            if marketplace.credentials():  # else no token ends, or nobody said when
+                tokens = build_token_watch(account, marketplace, self._poll_engine, self.clock, self.jitter)
+                self._spawn_loop(f"tokens:{account.name}", tokens.run, self.settings.stalled_after_s + 2 * INTERVAL_S)
             for poller in self.pollers(account):
                 stalled_after_s = self.settings.stalled_after_s + 10 * account.poll_interval_s
                 self._spawn_loop(f"poller:{account.name}:{poller.stream}", poller.run, stalled_after_s)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from worker.domain.clock import Millis, to_datetime
 from worker.domain.identity import OrderKey
 from worker.domain.money import yuan_text
 from worker.domain.plans import NO_PLAN, StandingPlan
@@ -33,6 +34,7 @@ class AlertKind(StrEnum):
     DRIFT = "drift"
     SUBSTITUTES_FOUND = "substitutes_found"
     POLL_FAILING = "poll_failing"
+    TOKEN_EXPIRING = "token_expiring"  # noqa: S105 - the name of an alert, not a secret
     EFFECT_UNKNOWN = "effect_unknown"
     EFFECT_REJECTED = "effect_rejected"
     EFFECT_WAITING = "effect_waiting"
@@ -163,3 +165,21 @@ def poll_failing_alert(account: str, stream: str, reason: str, since: int) -> Al
 def poll_failing_cause(account: str, stream: str) -> str:
     """Return the cause under which a stream that cannot be polled is alerted."""
     return f"{AlertKind.POLL_FAILING}:{account}:{stream}"
+
+
+def token_expiring_alert(account: str, kind: str, ends_at: Millis, severity: Severity, trouble: str) -> Alert:
+    """Return the alert for a token that ends soon. `trouble`: why it could not be extended, empty if nothing tried."""
+    day = to_datetime(ends_at).strftime("%Y-%m-%d %H:%M")
+    why = f"; it could not be extended: {trouble[:200]}" if trouble else ""
+    return Alert(
+        token_expiring_cause(account, kind),
+        AlertKind.TOKEN_EXPIRING,
+        severity,
+        f"Account {account}: the {kind.replace('_', ' ')} ends on {day} UTC{why}",
+        details={"account": account, "token": kind, "ends_at_ms": ends_at, "trouble": trouble},
+    )
+
+
+def token_expiring_cause(account: str, kind: str) -> str:
+    """Return the cause under which a token's end is alerted."""
+    return f"{AlertKind.TOKEN_EXPIRING}:{account}:{kind}"

@@ -76,7 +76,7 @@ async def keep_polling(
 
 
 @asynccontextmanager
-async def only_poller(engine: AsyncEngine, account: str, stream: Stream) -> AsyncIterator[bool]:
+async def only_poller(engine: AsyncEngine, account: str, stream: str) -> AsyncIterator[bool]:
     """Hold the stream's lock for the block; False if another process holds it."""
     async with engine.connect() as lock:
         await lock.execution_options(isolation_level="AUTOCOMMIT")

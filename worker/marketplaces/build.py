@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -11,8 +14,9 @@ import httpx2 as httpx
 import msgspec
 
 from worker.catalogue.operation import Dialect
-from worker.domain.clock import Clock
+from worker.domain.clock import Clock, from_datetime
 from worker.marketplaces.alibaba1688.client import Alibaba1688Client
+from worker.marketplaces.alibaba1688.vault import RefreshTokenFile
 from worker.marketplaces.alibaba1688.wire import AopWire, AppKeys
 from worker.marketplaces.breaker import Breaker
 from worker.marketplaces.caller import Caller, Routes, Wire
@@ -49,6 +53,14 @@ class AccountSettings(Protocol):
     def access_token(self) -> str: ...  # noqa: D102
     @property
     def refresh_token(self) -> str: ...  # noqa: D102
+    @property
+    def access_token_ends_at(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def refresh_token_ends_at(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def refresh_token_file(self) -> Path | None: ...  # noqa: D102
+    @property
+    def postpone_refresh_token(self) -> bool: ...  # noqa: D102
     @property
     def timestamped(self) -> bool: ...  # noqa: D102
     @property
@@ -93,10 +105,30 @@ def build_wire(account: AccountSettings, http: HttpCore, clock: Clock, *, secret
     """Return how an account's questions are signed and its answers opened. `secret`: another one than the account's."""
     secret = account.access_secret if secret is None else secret
     if Dialect(account.dialect) is Dialect.ALIBABA1688:
-        keys = AppKeys(account.access_key, secret, account.access_token, account.refresh_token)
-        return AopWire(keys, http, clock, timestamped=account.timestamped)
+        file = RefreshTokenFile(account.refresh_token_file) if account.refresh_token_file else None
+        vault = file if account.postpone_refresh_token else None
+        return AopWire(_keys(account, secret, file), http, clock, timestamped=account.timestamped, vault=vault)
     credentials = Credentials(account.access_key, secret, account.user_id)
     return PandaPonWire(credentials, clock, timestamp_in_seconds=account.timestamp_in_seconds)
+
+
+def _keys(account: AccountSettings, secret: str, file: RefreshTokenFile | None) -> AppKeys:
+    """Return the keys. When an extended refresh token ends stands beside it; the account names the first one's end."""
+    access_ends, refresh_ends = (
+        None if moment is None else from_datetime(moment)
+        for moment in (account.access_token_ends_at, account.refresh_token_ends_at)
+    )
+    if file is not None:
+        with contextlib.suppress(OSError):  # the account has read it; what is beside it may be missing
+            refresh_ends = file.read()[1] or refresh_ends
+    return AppKeys(
+        account.access_key,
+        secret,
+        account.access_token,
+        account.refresh_token,
+        access_ends,
+        refresh_ends,
+    )
 
 
 def build_marketplace(

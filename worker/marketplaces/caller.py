@@ -20,6 +20,7 @@ from worker.marketplaces.http import RETRYABLE, HttpCore, retried_reads
 from worker.marketplaces.limits import Limiter
 from worker.marketplaces.port import (
     AmbiguousError,
+    Credential,
     MarketplaceError,
     NotSentError,
     RejectedError,
@@ -77,6 +78,14 @@ class Wire(Protocol):
         """Get new credentials after a refusal; False if there is nothing to renew."""
         ...
 
+    def credentials(self) -> tuple[Credential, ...]:
+        """Return the tokens whose end is known."""
+        ...
+
+    async def extend(self) -> None:
+        """Let the token that renews others live longer. Raises MarketplaceError, OSError."""
+        ...
+
 
 class Caller:
     """Calls the operations of one account."""
@@ -101,6 +110,14 @@ class Caller:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.close()
+
+    def credentials(self) -> tuple[Credential, ...]:
+        """Return the tokens whose end is known."""
+        return self._wire.credentials()
+
+    async def extend_credentials(self) -> None:
+        """Let the token that renews others live longer. Raises MarketplaceError, OSError."""
+        await self._wire.extend()
 
     def supports(self, name: str) -> bool:
         """Tell whether the operation exists here and its path is known or configured."""

@@ -24,6 +24,18 @@ class Stream(StrEnum):
     """Pushes that did not reach us; read and confirmed, not read by time."""
 
 
+class Credential(msgspec.Struct, frozen=True):
+    """A token of an account and when it ends. `kind` is `access_token` or `refresh_token`.
+
+    `renews_itself`: the client gets a new one when this one ends. `is_extendable`: it may be asked to live longer.
+    """
+
+    kind: str
+    ends_at: Millis
+    renews_itself: bool = False
+    is_extendable: bool = False
+
+
 class Part(StrEnum):
     """A part of an order that can be read by itself."""
 
@@ -274,6 +286,14 @@ class Marketplace(Protocol):
 
     async def book_international(self, question: FreightQuestion, render_id: str) -> EffectAnswer:
         """Book what was previewed as `render_id`. `reference` of the answer is the international number."""
+        ...
+
+    def credentials(self) -> tuple[Credential, ...]:
+        """Return the tokens whose end is known; none where keys do not end."""
+        ...
+
+    async def extend_credentials(self) -> None:
+        """Extend what is extendable and keep it safe. Raises MarketplaceError or OSError, then see `AmbiguousError`."""
         ...
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ from worker.marketplaces.listing import listed_order, raw_row
 from worker.marketplaces.paylinks import PayLinks
 from worker.marketplaces.port import (
     Ability,
+    Credential,
     EffectAnswer,
     FailedMessages,
     FreightQuestion,
@@ -99,6 +100,14 @@ class Alibaba1688Client:
             raise UnreadableError(f"order {order_id}: {error}") from error
         key = OrderKey(self._account, _ONE, order_id)
         return Fact(key=key, source=source, content=snapshot, observed_at=answer.asked_at)
+
+    def credentials(self) -> tuple[Credential, ...]:
+        """Return the tokens whose end is known."""
+        return self._caller.credentials()
+
+    async def extend_credentials(self) -> None:
+        """Let the token that renews others live longer."""
+        await self._caller.extend_credentials()
 
     def reads_part(self, platform: Platform, part: Part) -> bool:
         """Tell whether such parts can be read: both can, of orders on 1688."""

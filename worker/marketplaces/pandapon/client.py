@@ -22,6 +22,7 @@ from worker.marketplaces.pandapon.warehouse import Warehouse
 from worker.marketplaces.paylinks import PayLinks
 from worker.marketplaces.port import (
     Ability,
+    Credential,
     EffectAnswer,
     FailedMessages,
     FreightQuestion,
@@ -110,6 +111,14 @@ class PandaPonClient:
         except UnreadableValueError as error:
             raise UnreadableError(f"order {order_id}: {error}") from error
         return self._fact(platform, order_id, source, snapshot, answer.asked_at)
+
+    def credentials(self) -> tuple[Credential, ...]:
+        """Return the tokens whose end is known."""
+        return self._caller.credentials()
+
+    async def extend_credentials(self) -> None:
+        """Let the token that renews others live longer."""
+        await self._caller.extend_credentials()
 
     def reads_part(self, platform: Platform, part: Part) -> bool:
         """Tell whether the part's operation has a path."""

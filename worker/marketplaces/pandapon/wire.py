@@ -12,7 +12,7 @@ from worker.domain.clock import Clock
 from worker.marketplaces.caller import Request
 from worker.marketplaces.pandapon.answers import open_envelope
 from worker.marketplaces.pandapon.signing import new_nonce, signature
-from worker.marketplaces.port import UnauthorisedError, UnreadableError
+from worker.marketplaces.port import Credential, UnauthorisedError, UnreadableError, UnsupportedError
 from worker.marketplaces.values import as_object
 
 _FINE = range(200, 300)
@@ -73,6 +73,14 @@ class PandaPonWire:
     async def renew(self) -> bool:
         """Return False: keys are renewed by a person."""
         return False
+
+    def credentials(self) -> tuple[Credential, ...]:
+        """Return nothing: keys do not end by themselves."""
+        return ()
+
+    async def extend(self) -> None:
+        """There is nothing to extend."""
+        raise UnsupportedError("keys do not end by themselves; a person renews them in the console")
 
     def _proof(self, operation: Operation) -> tuple[dict[str, str], dict[str, str]]:
         """Return headers and query parameters that prove who asks."""
