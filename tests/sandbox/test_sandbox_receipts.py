@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.stage import DAY_S, Stage
+from tests.sandbox.stage import DAY_S, HOUR_S, Stage
 from worker.sandbox.life import Size
 from worker.sandbox.order import CANCEL, NOT_SHIPPED, PART_SHIPPED, Order
+from worker.sandbox.script import ApplyRefund, Ship
 
 CONFIRM = "/alibaba/order/receivegoods"
 CANCEL_PATH = "/alibaba/order/cancel"
@@ -220,6 +221,41 @@ async def test_a_buyer_with_an_open_refund_waits_with_the_receipt() -> None:
     order.settle_refund(refund, stage.clock.ms, granted=False)
     stage.advance(5 * DAY_S)
     assert order.status == "success"
+
+
+async def test_a_whole_life_runs_to_its_end_by_our_calls_alone() -> None:
+    stage = Stage(orders=60, agreement_share=1.0, buyer_confirms=False, settle_s=0.0)
+    stage.begin()
+    stage.advance(5 * HOUR_S)
+    order = next(order for order in stage.orders if order.price_changes and order.payable and has_parts(order))
+    await stage.pay(order.order_id)
+    stage.until(lambda: order if order.received_ms else None)
+    assert len(order.parcels) > 1
+    assert all(parcel.signed for parcel in order.parcels)
+    assert (await confirm(stage, order.life.order_id, ids(order)))["success"]
+    stage.advance(2 * DAY_S)
+    assert order.status == "success"
+    topics = [
+        push.topic.removeprefix("ORDER_BUYER_VIEW_") for _, push in stage.pushed if push.order_id == order.order_id
+    ]
+    assert [topic for topic in topics if topic != "LOGISTICS_MAIL_NO_CHANGE"] == [
+        "BUYER_MAKE",
+        *["ORDER_PRICE_MODIFY"] * order.price_changes,
+        "ORDER_PAY",
+        *["PART_PART_SENDGOODS"] * (len(order.parcels) - 1),
+        "ANNOUNCE_SENDGOODS",
+        "ORDER_COMFIRM_RECEIVEGOODS",
+        "ORDER_SUCCESS",
+    ]
+    (receipt,) = await stage.book("receipts")
+    (payment,) = await stage.book("payments")
+    assert receipt["amount_fen"] == payment["amount_fen"] == order.total_fen
+
+
+def has_parts(order: Order) -> bool:
+    """The script ships it in several parcels and refunds nothing."""
+    kinds = [type(step.deed) for step in order.life.after]
+    return kinds.count(Ship) > 1 and ApplyRefund not in kinds
 
 
 async def test_books_are_named_and_read_from_where_one_left_off() -> None:
