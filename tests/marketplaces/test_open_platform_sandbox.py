@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.marketplaces.open_platform import (
     APP_KEY,
@@ -23,6 +25,7 @@ from worker.domain.facts import RefundSeen, Snapshot, Source, StatusSeen
 from worker.domain.identity import Platform
 from worker.marketplaces.alibaba1688.callbacks import parse, verify
 from worker.marketplaces.alibaba1688.client import Alibaba1688Client
+from worker.marketplaces.alibaba1688.signing import call_signature, push_signature
 from worker.marketplaces.http import READ_ATTEMPTS
 from worker.marketplaces.port import (
     EffectOutcome,
@@ -34,6 +37,7 @@ from worker.marketplaces.port import (
     UnauthorisedError,
 )
 from worker.sandbox import AopConfig, Sandbox, SandboxConfig, SandboxServer
+from worker.sandbox.aop.signature import signed
 from worker.sandbox.faults import LEVELS, CallFaults, Fault
 from worker.sandbox.order import Order
 
@@ -317,6 +321,14 @@ async def test_offers_are_found_by_picture_and_an_effect_that_meets_an_ended_tok
         offers = await other.find_similar(f"{pictures.url}/image/1.jpg", 5)
     assert len(offers) == 5
     assert all(offer.price is not None and offer.sold_monthly is not None for offer in offers)
+
+
+@given(st.dictionaries(st.text(max_size=8), st.text(max_size=20), max_size=6), st.text(max_size=30))
+def test_both_sides_sign_alike_whatever_is_said(params: dict[str, str], path: str) -> None:
+    params.pop("_aop_signature", None)
+    secret = "a secret"
+    assert signed(params, secret, path) == call_signature(path, params.items(), secret)
+    assert signed(params, secret) == push_signature(params.items(), secret)
 
 
 def test_every_push_of_a_whole_world_is_signed_and_understood() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from worker.sandbox.aop import tracing
 from worker.sandbox.aop.form import Form
 from worker.sandbox.aop.gateway import Action
-from worker.sandbox.aop.orders import on_1688, order_of
+from worker.sandbox.aop.orders import on_1688, seen_order
 from worker.sandbox.aop.refusals import BusinessRefusal
 from worker.sandbox.goods import CARRIERS
 from worker.sandbox.order import Order, Parcel
@@ -23,7 +23,7 @@ YEAR_MS = 365 * 86_400_000
 def infos(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     """`getLogisticsInfos.buyerView`: one row per parcel; before shipping a refusal with HTTP 200 (field)."""
     on_1688(form)
-    order = order_of(sandbox, form.id("orderId"))
+    order = seen_order(sandbox, form.id("orderId"))
     if not order.parcels:
         raise BusinessRefusal(NOT_SHIPPED_YET, "订单未发货")
     rows = [_info(sandbox, order, parcel) for parcel in order.parcels]
@@ -67,7 +67,7 @@ def _info(sandbox: Sandbox, order: Order, parcel: Parcel) -> dict[str, Any]:
 def trace(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     """`getLogisticsTraceInfo.buyerView`: the steps of each parcel."""
     on_1688(form)
-    order = order_of(sandbox, form.id("orderId"))
+    order = seen_order(sandbox, form.id("orderId"))
     if sandbox.now_ms() - order.created_ms > YEAR_MS:
         raise BusinessRefusal("order.createtime.history", "the order is older than one year")
     wanted = form.text("logisticsId")

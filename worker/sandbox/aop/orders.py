@@ -35,6 +35,14 @@ def order_of(sandbox: Sandbox, order_id: str) -> Order:
     return order
 
 
+def seen_order(sandbox: Sandbox, order_id: str) -> Order:
+    """The order as a read sees it, which may lag behind. Raises BusinessRefusal where it sees none."""
+    order = sandbox.world.history.seen(order_id)
+    if order is None:
+        raise BusinessRefusal(NO_ORDER, f"order {order_id} does not exist")
+    return order
+
+
 def on_1688(form: Form) -> None:
     """Hold `webSite` against the only site there is here."""
     if form.text("webSite") != "1688":
@@ -44,10 +52,7 @@ def on_1688(form: Form) -> None:
 def detail(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     """`get.buyerView`: the whole TradeInfo, or the sections asked for."""
     on_1688(form)
-    order = sandbox.world.history.seen(form.id("orderId"))
-    if order is None:
-        raise BusinessRefusal(NO_ORDER, "the order does not exist")
-    info = sandbox.world.shown(order)
+    info = sandbox.world.shown(seen_order(sandbox, form.id("orderId")))
     wanted = {word.strip() for word in form.text("includeFields").split(",") if word.strip()}
     left_out = [name for word, names in _SECTIONS.items() if wanted and word not in wanted for name in names]
     shown = {name: value for name, value in info.items() if name not in left_out}
