@@ -1,4 +1,4 @@
-"""The sandbox as a worker meets it: over HTTP, and acting on every request that has left, whoever lives to hear of it."""
+"""The sandbox as a worker meets it: it acts on every request that has left, whoever lives to hear of it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

@@ -1,4 +1,4 @@
-"""A worker that dies at its n-th suspension: all its tasks at once, its connections cut, nothing of it left to clean up.
+"""A worker that dies at its n-th suspension: all its tasks at once, its connections cut.
 
 Every task that a life begins belongs to it, and every time one of them waits for anything at all is a suspension.
 """

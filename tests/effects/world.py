@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -39,7 +40,9 @@ from worker.storage.wakeup import Wakeups
 
 SKEW: Millis = 0
 SETTINGS = Settings(
-    database_url="postgresql://unused", kafka_bootstrap_servers="127.0.0.1:1", accounts_file=Path("unused.toml")
+    database_url=SecretStr("postgresql://unused"),
+    kafka_bootstrap_servers="127.0.0.1:1",
+    accounts_file=Path("unused.toml"),
 )
 ROUNDS = 12
 """So often may the recovering worker go over everything before the world has to be quiet."""
@@ -47,10 +50,12 @@ FREIGHT = {
     "freight_receiver": {"name": "Jane Roe", "country": "US", "address": "1 Elm St", "city": "Reno", "zip": "89501"},
     "freight_service": {"service_id": "AIR-ECONOMY", "company": "Sandbox Air", "category": "AIR"},
 }
-UNSETTLED = """
+_OPEN = """
     SELECT f.effect, f.state, f.reason, f.failures FROM follow_ups f JOIN orders o ON o.id = f.order_ref
     WHERE f.effect NOT IN ('refresh', 'find_substitutes') AND f.state NOT IN ('succeeded', 'cancelled', 'rejected')
 """
+_STUCK = f"{_OPEN} AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.order_ref = o.id AND a.resolved_at IS NULL)"  # noqa: S608
+_PRESENT = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = {HOLDERS_CLASS}"  # noqa: S608
 
 
 def key_of(order_id: str) -> OrderKey:
@@ -162,15 +167,12 @@ class World:
         """Go on until nothing is left to do, or nothing that these workers may do."""
         for _ in range(ROUNDS):
             await self.step()
-            if not await rows(self.engine, UNSETTLED):
+            if not await rows(self.engine, _OPEN):
                 return
 
     async def stuck(self) -> list[dict[str, Any]]:
         """Follow-ups that have not come to an end, and of which no open alert tells."""
-        return await rows(
-            self.engine,
-            UNSETTLED + " AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.order_ref = o.id AND a.resolved_at IS NULL)",
-        )
+        return await rows(self.engine, _STUCK)
 
     async def states(self, effect: Effect, order_id: str) -> list[str]:
         found = await rows(
@@ -229,8 +231,7 @@ async def live_on(world: World, life: Life, hands: Hands, effect: Effect) -> Non
         await hands.work(effect)
 
     await life.run(work)
-    gone = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = {HOLDERS_CLASS}"
-    await until(lambda: _is_none(world, gone), what="the database drops the locks of the dead")
+    await until(lambda: _is_none(world, _PRESENT), what="the database drops the locks of the dead")
     if not life.dead:
         return
     there = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ordersync-mortal'"
