@@ -8,6 +8,7 @@ from itertools import groupby
 
 from tools.report import ROOT
 from worker.catalogue.called import CALLED
+from worker.catalogue.messages import messages_of
 from worker.catalogue.operation import Area, Dialect, EffectClass, Operation
 from worker.catalogue.tables import OPERATIONS, operations_of
 
@@ -29,6 +30,10 @@ Generated from `worker/catalogue` by `python -m tools.check_operations --write`;
 Every operation of the marketplaces' menus, with how sure we are that it is there and where. **State**: *called* by the
 worker; *ready*: its path is known and it can be called, nothing here does so yet; *refuses*: nobody knows its path, so
 it refuses to run until the account gives one (`paths = { "name" = "/..." }`). Only reads are ever tried again.
+
+Below each API stand the messages that it pushes, and what becomes of them: a status, price, refund or logistics fact,
+or a dead letter that is kept for a person. What a live API really does is told by `ordersync conformance` (see
+[operations](operations.md)).
 """
 
 
@@ -63,6 +68,17 @@ def _dialect(dialect: Dialect) -> Iterator[str]:
         yield "| --- | --- | --- | --- | --- | --- | --- |"
         for row in rows:
             yield _row(row)
+    yield from _messages(dialect)
+
+
+def _messages(dialect: Dialect) -> Iterator[str]:
+    yield "\n### Messages that are pushed\n"
+    yield "| message | platform | becomes | mark | source | note |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for message in messages_of(dialect):
+        becomes = "kept for a person" if message.tells == "none" else message.tells
+        cells = (f"`{message.type}`", message.platform, becomes, message.mark.value, message.source, message.note)
+        yield "| " + " | ".join(cells) + " |"
 
 
 def _row(operation: Operation) -> str:

@@ -58,6 +58,7 @@ EXPECTED: dict[str, list[tuple[str, Content]]] = {
     "xport_buyer_refund": [(ORDER_ID, RefundSeen(REFUND_ID))],
     "taobao_price_modify": [(TAOBAO_ORDER_ID, PriceSeen(Amounts(6_590, shipping=600, products=5_990)))],
     "taobao_status": [(TAOBAO_ORDER_ID, StatusSeen("WAIT_BUYER_CONFIRM_GOODS", "ORDER_STATUS_MODIFY"))],
+    "taobao_refund": [(TAOBAO_ORDER_ID, RefundSeen("5500000000000000001", "10"))],
     "1688_price_modify": [
         (ORDER_ID, PriceSeen(Amounts(11_350, shipping=300, products=11_050, discount=-150, refunded=0)))
     ],

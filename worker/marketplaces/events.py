@@ -24,6 +24,7 @@ _STATUSES = frozenset(
         "BUYER_MAKE", "ORDER_PAY", "ORDER_STEP_PAY", "ANNOUNCE_SENDGOODS", "PART_PART_SENDGOODS",
         "ORDER_COMFIRM_RECEIVEGOODS", "ORDER_SUCCESS", "ORDER_BUYER_CLOSE", "ORDER_SELLER_CLOSE", "ORDER_BOPS_CLOSE",
         "ORDER_CREATE", "ORDER_CANCEL", "ORDER_PAY_SUCCESS", "ORDER_STATUS_MODIFY", "MODIFY_MEMO",
+        "ORDER_SELLER_MODIFY_ADRESS",  # their spelling; all it tells is that something of the order changed
     }
 )  # fmt: skip
 _LOGISTICS = {
