@@ -99,7 +99,8 @@ _CANCEL_UNWANTED = text(
     """
 )
 # `sending` is left alone: only its executor, or the recovery after its death, may say what became of the call. An
-# attempt that was believed not to have happened, and shows as done before the next one, was spent after all.
+# attempt that was believed not to have happened, and shows as done before the next one, was spent after all: whether it
+# is this read that ends the follow-up, its executor's own, or a person who had said that nothing happened.
 SETTLE_COLUMNS = ("order_ref", "effect", "proof", "asked_at", "reason")
 _SETTLE = text(
     """
@@ -124,10 +125,16 @@ _SETTLE = text(
     released AS (
         UPDATE spendings p SET released_at = now() FROM settled
         WHERE p.follow_up_id = settled.id AND settled.proof = 'over' AND p.released_at IS NULL),
+    doubted AS (
+        SELECT id FROM settled WHERE proof = 'done' AND state = 'cancelled'
+        UNION SELECT f.id FROM seen s JOIN follow_ups f ON f.order_ref = s.order_ref AND f.effect = s.effect
+        WHERE s.proof = 'done' AND f.state IN ('cancelled', 'rejected') AND f.attempts > 0),
     spent_after_all AS (
-        UPDATE spendings p SET released_at = NULL FROM settled
-        WHERE settled.proof = 'done' AND settled.state = 'cancelled' AND p.claim_token = (
-            SELECT l.claim_token FROM spendings l WHERE l.follow_up_id = settled.id ORDER BY l.spent_at DESC LIMIT 1)),
+        UPDATE spendings p SET released_at = NULL FROM doubted
+        WHERE p.released_at IS NOT NULL AND p.claim_token = (
+            SELECT l.claim_token FROM spendings l JOIN follow_up_attempts t USING (claim_token)
+            WHERE l.follow_up_id = doubted.id AND t.outcome NOT IN ('rejected', 'not_sent')
+            ORDER BY l.spent_at DESC LIMIT 1)),
     done AS (
         UPDATE alerts a SET resolved_at = now() FROM settled
         WHERE a.resolved_at IS NULL AND a.order_ref = settled.order_ref AND (
