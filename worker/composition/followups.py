@@ -25,7 +25,7 @@ from worker.followups.parts import Parts
 from worker.followups.perform import Action, Perform
 from worker.followups.refresh import Refresh
 from worker.followups.substitutes import Substitutes
-from worker.marketplaces.port import FreightService, Marketplace, Receiver
+from worker.marketplaces.port import Ability, FreightService, Marketplace, Receiver
 from worker.policy_config import PolicyConfig
 
 PAY_CONCURRENCY = 4
@@ -80,6 +80,21 @@ def build_posts(
         booking = BookInternational(marketplace, reads, publisher, clock, policy=policy, defaults=defaults)
         yield post(booking, CHANGE_CONCURRENCY)
     yield post(Cancel(marketplace, reads), 1)
+
+
+def within_abilities(policy: Policy, marketplace: Marketplace) -> Policy:
+    """Return the policy without what this API cannot do: it is not wanted of any order then."""
+    platforms = policy.platforms
+
+    def can(ability: Ability) -> bool:
+        return any(marketplace.can(platform, ability) for platform in platforms)
+
+    return msgspec.structs.replace(
+        policy,
+        notify_warehouse=policy.notify_warehouse and can(Ability.UPDATE_DOMESTIC_LOGISTICS),
+        confirm_receipt=policy.confirm_receipt and can(Ability.CONFIRM_RECEIPT),
+        book_international=policy.book_international and can(Ability.BOOK_INTERNATIONAL),
+    )
 
 
 def freight_defaults(config: PolicyConfig) -> FreightDefaults:

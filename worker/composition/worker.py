@@ -16,7 +16,7 @@ from worker.broker.consumer import BatchHandler, Consumer, ConsumerOptions
 from worker.broker.durable import DurablePublisher
 from worker.broker.topics import PLANS, TopicNames
 from worker.composition.doors import build_door, parser_of, reread
-from worker.composition.followups import Post, build_posts
+from worker.composition.followups import Post, build_posts, within_abilities
 from worker.composition.outside import Outside
 from worker.composition.pace import SharedLimiter
 from worker.composition.pollers import build_pollers, build_token_watch
@@ -117,7 +117,10 @@ class Worker:
             for account in accounts
         }
         self._policies = {
-            account.name: account.policy.to_policy(self.marketplaces[account.name].platforms) for account in accounts
+            account.name: within_abilities(
+                account.policy.to_policy(self.marketplaces[account.name].platforms), self.marketplaces[account.name]
+            )
+            for account in accounts
         }
         self._operators = operators or operators_of(settings)
         self._tasks: list[asyncio.Task[None]] = []

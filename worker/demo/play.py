@@ -12,8 +12,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from sqlalchemy import text
 
 from worker.demo.compare import Comparison, compare
-from worker.demo.stage import Stage
-from worker.demo.verdict import UNDER_WAY, Verdict, judge
+from worker.demo.stage import ACCOUNT, Stage
+from worker.demo.verdict import UNDER_WAY, Books, Verdict, judge
 
 LIVES_WITHIN_S = 240.0
 CATCH_UP_WITHIN_S = 300.0
@@ -34,10 +34,18 @@ async def play(stage: Stage, show: Show) -> Verdict:
             connection,
             comparison,
             stage.follower,
-            await stage.twin.payments(),
+            await _books(stage),
             await stage.twin.stats(),
             time.monotonic() - started,
+            stage.worker.policy_of(ACCOUNT).daily_budget,
         )
+
+
+async def _books(stage: Stage) -> Books:
+    book = stage.twin.book
+    return Books(
+        await book("payments"), await book("receipts"), await book("bookings"), await book("warehouse-notices")
+    )
 
 
 async def _lives(stage: Stage, show: Show) -> None:

@@ -18,6 +18,7 @@ from worker.cli.options import FaultLevel, PushDialect, SandboxOptions
 from worker.cli.sandbox import WELL_KNOWN_SECRET
 from worker.composition import Worker, running
 from worker.demo.follower import Follower
+from worker.demo.office import Office
 from worker.demo.twin import Twin
 from worker.embedded import EmbeddedKafka, EmbeddedPostgres
 from worker.sandbox import AopConfig
@@ -29,8 +30,29 @@ ACCOUNT = "main"
 AUTO_PAY_LIMIT = "5000.00"
 PRICE_TOLERANCE = "0.10"
 PARTITIONS = 6
+DAILY_BUDGET_PER_ORDER = 170
+"""Yuan. Less than the orders cost together, so that some payments have to wait until their orders close."""
+FOLLOWED_TO_THE_END = {"pandapon": True, "alibaba1688": False}
+"""Whether the worker confirms receipts; where it does not, the twin's buyer does."""
 ACCESS_TOKEN_S = 160_000.0
 """Eight seconds at the twin's speed: a token ends several times while the demo plays."""
+
+
+HANDOVER: dict[str, Any] = {
+    "notify_warehouse": True,
+    "confirm_receipt": True,
+    "confirm_after_s": 0.5,
+    "book_international": True,
+    "freight_limit": "60.00",
+    "freight_service": {"service_id": "SEA-STANDARD", "company": "Sandbox Sea", "category": "SEA"},
+    "freight_receiver": {
+        "name": "A Buyer",
+        "country": "DE",
+        "address": "1 Example Street",
+        "city": "Berlin",
+        "zip": "10115",
+    },
+}
 
 
 class DemoOptions(msgspec.Struct, frozen=True):
@@ -84,20 +106,26 @@ async def set_stage(options: DemoOptions, directory: Path) -> AsyncIterator[Stag
             faults=options.faults,
             lost_callbacks=options.lost_callbacks,
             push=options.dialect,
+            buyer_confirms=not FOLLOWED_TO_THE_END[options.dialect],
             access_token_s=ACCESS_TOKEN_S,
         )
         async with Twin(twin_options, directory) as twin:
             token = secrets.token_urlsafe(24)
-            worker = Worker(_settings(dsn, kafka.bootstrap_servers), (_account(options.dialect, twin.url, token),))
+            worker = Worker(_settings(dsn, kafka.bootstrap_servers), (_account(options, twin.url, token),))
             async with running(worker):
                 follower = Follower(kafka.bootstrap_servers, topics.CHANGES)
-                following = asyncio.create_task(keep_running("follower", follower.run, worker.jitter))
+                office = Office(worker.engine, worker.policy_of, twin)
+                beside = [
+                    asyncio.create_task(keep_running("follower", follower.run, worker.jitter)),
+                    asyncio.create_task(keep_running("office", office.run, worker.jitter)),
+                ]
                 callback_url = f"http://127.0.0.1:{worker.http.port}/callbacks/{ACCOUNT}/{token}"
                 try:
                     yield Stage(dsn, kafka.bootstrap_servers, twin, worker, follower, callback_url)
                 finally:
-                    following.cancel()
-                    await asyncio.gather(following, return_exceptions=True)
+                    for task in beside:
+                        task.cancel()
+                    await asyncio.gather(*beside, return_exceptions=True)
 
 
 def _settings(dsn: str, kafka: str) -> Settings:
@@ -115,7 +143,8 @@ def _settings(dsn: str, kafka: str) -> Settings:
     )
 
 
-def _account(dialect: PushDialect, base_url: str, token: str) -> Account:
+def _account(options: DemoOptions, base_url: str, token: str) -> Account:
+    dialect = options.dialect
     tokens = {"access_token_env": "ACCESS", "refresh_token_env": "REFRESH"} if dialect == "alibaba1688" else {}
     account = Account.model_validate(
         {
@@ -138,9 +167,12 @@ def _account(dialect: PushDialect, base_url: str, token: str) -> Account:
                 "auto_pay": True,
                 "auto_pay_limit": AUTO_PAY_LIMIT,
                 "price_tolerance": PRICE_TOLERANCE,
+                "daily_budget": f"{options.orders * DAILY_BUDGET_PER_ORDER}.00",
                 # Months pass in a minute here, and calls are lost on purpose: what would stop a real account is usual.
                 "breakers": {"unknowns": 0, "hourly_factor": 0},
-            },
+                "second_attempt": {"attempts": 3, "quiet_s": 4.0, "reads": 3},
+            }
+            | (HANDOVER if FOLLOWED_TO_THE_END[options.dialect] else {}),
         }
         | tokens
     )

@@ -91,6 +91,13 @@ class Twin:
         rows: list[dict[str, Any]] = (await self._get("/_sandbox/ledger"))["payments"]
         return rows
 
+    async def book(self, name: str) -> list[dict[str, Any]]:
+        """Return a book of effects that really took place: `receipts`, `bookings`, `warehouse-notices` and others."""
+        rows: list[dict[str, Any]] = []
+        while page := (await self._get(f"/_sandbox/ledgers/{name}?after={len(rows)}"))["rows"]:
+            rows += page
+        return rows
+
     async def _ready(self) -> str:
         assert self._process is not None  # noqa: S101 - set by the caller
         async with asyncio.timeout(READY_WITHIN_S):

@@ -24,26 +24,45 @@ _COUNTS = text(
         (SELECT count(*) FROM outbox WHERE published_at IS NOT NULL) AS changes_published,
         (SELECT count(*) FROM outbox WHERE published_at IS NULL) AS changes_waiting,
         (SELECT coalesce(sum(sequence), 0) FROM orders) AS changes_made,
-        (SELECT count(*) FROM spool) AS spooled
+        (SELECT count(*) FROM spool) AS spooled,
+        (SELECT count(*) FROM approvals WHERE decision = 'approve') AS approvals,
+        (SELECT count(*) FROM approvals WHERE decision = 'reject') AS rejections,
+        (SELECT coalesce(sum(budget_refusals), 0) FROM follow_ups) AS over_budget_refused,
+        (SELECT count(*) FROM follow_ups WHERE cleared->>'by' = 'reads') AS second_attempts,
+        (SELECT coalesce(sum(amount_minor), 0) FROM spendings WHERE released_at IS NULL) AS spent_minor
     """
 )
 _PAYMENTS = text(
     """
-    SELECT o.order_id, f.state, a.amount_minor, a.outcome
-    FROM follow_up_attempts a JOIN follow_ups f ON f.id = a.follow_up_id JOIN orders o ON o.id = f.order_ref
+    SELECT o.order_id, f.state, f.attempts, f.approved_minor, f.amount_minor
+    FROM follow_ups f JOIN orders o ON o.id = f.order_ref WHERE f.effect = 'pay' AND f.attempts > 0
     """
 )
 _STATES = text("SELECT effect || ' ' || state AS name, count(*) AS n FROM follow_ups GROUP BY 1 ORDER BY 1")
 _OUTCOMES = text("SELECT outcome AS name, count(*) AS n FROM facts GROUP BY 1 ORDER BY 1")
 _STATUSES = text("SELECT status AS name, count(*) AS n FROM orders GROUP BY 1 ORDER BY 1")
-UNDER_WAY = text("SELECT count(*) FROM follow_ups WHERE state IN ('planned', 'sending', 'unknown')")
-"""In a quiet world nothing is left to do: whatever still is, is stuck."""
+UNDER_WAY = text(
+    """
+    SELECT count(*) FROM follow_ups WHERE state IN ('sending', 'unknown') OR state = 'planned' AND NOT (
+        budget_refusals > 0 AND EXISTS (SELECT 1 FROM alerts WHERE kind = 'budget_exhausted' AND resolved_at IS NULL))
+    """
+)
+"""In a quiet world nothing is left to do: whatever still is, is stuck. What the budget holds back waits with an alert."""
 _RESOLVED = text(
     """
     SELECT count(DISTINCT f.id) FROM follow_ups f JOIN follow_up_attempts a ON a.follow_up_id = f.id
     WHERE a.outcome IN ('unclear', 'unknown') AND f.state IN ('succeeded', 'rejected')
     """
 )
+
+
+class Books(msgspec.Struct, frozen=True):
+    """What really happened at the marketplace, row by row."""
+
+    payments: list[dict[str, Any]]
+    receipts: list[dict[str, Any]]
+    bookings: list[dict[str, Any]]
+    notices: list[dict[str, Any]]
 
 
 class Verdict(msgspec.Struct):
@@ -58,14 +77,15 @@ async def judge(
     connection: AsyncConnection,
     comparison: Comparison,
     follower: Follower,
-    ledger: Iterable[Mapping[str, Any]],
+    books: Books,
     stats: Mapping[str, Any],
     seconds: float,
+    budget: int | None,
 ) -> Verdict:
     """Return the verdict on a world that has gone quiet."""
     counts = dict((await connection.execute(_COUNTS)).mappings().one())
     attempts = [dict(row) for row in (await connection.execute(_PAYMENTS)).mappings()]
-    paid = Counter(row["order_id"] for row in ledger)
+    paid = Counter(row["order_id"] for row in books.payments)
     figures: dict[str, Any] = {
         "orders": comparison.orders,
         "converged": comparison.converged,
@@ -83,6 +103,19 @@ async def judge(
         "alerts_open": counts["alerts_open"],
         "facts": counts["facts"],
         "facts_repeated": int(counts["facts_repeated"]),
+        "receipts_confirmed": len(books.receipts),
+        "confirmed_during_refund": sum(row["refund_open"] for row in books.receipts),
+        "confirmed_too_early": sum(not row["signed"] for row in books.receipts if row["by"] == "call"),
+        "bookings": len(books.bookings),
+        "double_bookings": _repeats(row["order_id"] for row in books.bookings),
+        "warehouse_notices": len(books.notices),
+        "approvals": counts["approvals"],
+        "rejections": counts["rejections"],
+        "over_budget_refused": int(counts["over_budget_refused"]),
+        "spent_minor": int(counts["spent_minor"]),
+        "budget_minor": budget,
+        "taken_minor": sum(row["amount_fen"] for row in (*books.payments, *books.bookings)),
+        "second_attempts": counts["second_attempts"],
         "unknown_resolved": (await connection.execute(_RESOLVED)).scalar_one(),
         "follow_ups_stuck": (await connection.execute(UNDER_WAY)).scalar_one(),
         "outcomes": await _tally(connection, _OUTCOMES),
@@ -100,6 +133,14 @@ def _broken(figures: Mapping[str, Any]) -> Iterator[str]:
         yield f"{figures['orders'] - figures['converged']} orders differ from the marketplace's truth"
     if figures["double_payments"]:
         yield f"{figures['double_payments']} payments were made twice"
+    if figures["double_bookings"]:
+        yield f"{figures['double_bookings']} orders were booked twice"
+    if figures["confirmed_during_refund"]:
+        yield f"{figures['confirmed_during_refund']} receipts were confirmed while a refund was open"
+    if figures["confirmed_too_early"]:
+        yield f"{figures['confirmed_too_early']} receipts were confirmed before the goods were signed for"
+    if figures["budget_minor"] is not None and figures["taken_minor"] > figures["budget_minor"]:
+        yield f"{figures['taken_minor']} fen were spent, the budget was {figures['budget_minor']}"
     if figures["follow_ups_stuck"]:
         yield f"{figures['follow_ups_stuck']} follow-ups are stuck"
     if figures["sequence_gaps"]:
@@ -118,6 +159,10 @@ def _against_ledger(attempts: Iterable[Mapping[str, Any]], paid: Mapping[str, in
             yield f"order {row['order_id']} is recorded as paid, the marketplace took no money"
         if row["state"] == "rejected" and paid.get(row["order_id"]):
             yield f"order {row['order_id']} is recorded as not paid, the marketplace took money"
+
+
+def _repeats(keys: Iterable[str]) -> int:
+    return sum(times - 1 for times in Counter(keys).values())
 
 
 async def _tally(connection: AsyncConnection, statement: Any) -> dict[str, int]:

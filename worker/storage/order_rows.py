@@ -20,7 +20,7 @@ _ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 ORDER_COLUMNS = (
     "id", "status", "status_word", "unconfirmed", "paid", "currency", "total_minor", "shipping_minor", "products_minor",
     "discount_minor", "refunded_minor", "close_reason", "created_at", "paid_at", "shipped_at", "received_at",
-    "completed_at", "modified_at", "asked_at", "sequence", "evidence",
+    "completed_at", "modified_at", "asked_at", "bookings", "sequence", "evidence",
 )  # fmt: skip
 LINE_COLUMNS = (
     "order_ref", "line_id", "position", "product_id", "sku_id", "name", "image_url", "quantity", "price_minor",
@@ -67,6 +67,7 @@ def order_row(order_ref: int, order: Order, sequence: int) -> tuple[Any, ...]:
         instant(life.completed_at if life else None),
         instant(life.modified_at if life else None),
         instant(evidence.lifecycle.version.asked_at if evidence.lifecycle else None),
+        json_text([plain(number) for number in view.bookings]),
         sequence,
         json_text(evidence),
     )

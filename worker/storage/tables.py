@@ -73,6 +73,8 @@ orders = Table(
     Column("sequence", BigInteger, nullable=False, server_default=text("0")),
     # json, not jsonb: written and read whole on every batch, never searched
     Column("evidence", JSON, nullable=False, server_default="{}"),
+    # the numbers under which the order goes abroad
+    Column("bookings", JSONB, nullable=False, server_default="[]"),
     instant("first_seen_at", now=True),
     instant("updated_at", now=True),
     UniqueConstraint("account", "platform", "order_id"),

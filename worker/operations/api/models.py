@@ -54,6 +54,7 @@ class OrderSummary(BaseModel):
     paid: Annotated[bool, Field(description="A read showed that the money was taken")]
     amounts: Amounts
     close_reason: str | None
+    bookings: Annotated[list[str], Field(description="The numbers under which the goods go abroad")]
     created_at: Annotated[datetime | None, Field(description="This and the five below: the marketplace's own times")]
     paid_at: datetime | None
     shipped_at: datetime | None
