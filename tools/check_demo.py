@@ -30,9 +30,36 @@ FIGURES = (
     "sequence_gaps",
     "alerts_opened",
     "seconds",
+    "receipts_confirmed",
+    "confirmed_during_refund",
+    "confirmed_too_early",
+    "bookings",
+    "double_bookings",
+    "warehouse_notices",
+    "approvals",
+    "over_budget_refused",
+    "unknown_resolved",
+    "spent_minor",
+    "taken_minor",
+    "follow_ups_stuck",
 )
-MUST_BE_ZERO = ("double_payments", "sequence_gaps")
-MUST_BE_POSITIVE = ("orders", "callbacks_sent", "payments_accepted", "changes_published")
+MUST_BE_ZERO = (
+    "double_payments",
+    "sequence_gaps",
+    "double_bookings",
+    "confirmed_during_refund",
+    "confirmed_too_early",
+    "follow_ups_stuck",
+)
+MUST_BE_POSITIVE = (
+    "orders",
+    "callbacks_sent",
+    "payments_accepted",
+    "changes_published",
+    "receipts_confirmed",
+    "bookings",
+    "warehouse_notices",
+)
 
 
 def check(summary: Mapping[str, Any], *, none_arrives: bool = False) -> Iterator[str]:
@@ -46,6 +73,8 @@ def check(summary: Mapping[str, Any], *, none_arrives: bool = False) -> Iterator
         return
     if summary["converged"] != summary["orders"]:
         yield f"{summary['converged']} of {summary['orders']} orders agree with the marketplace"
+    if summary["taken_minor"] > summary["spent_minor"]:
+        yield f"the marketplace took {summary['taken_minor']} fen, the ledger knows of {summary['spent_minor']}"
     silent = ("callbacks_sent",) if none_arrives else ()
     for name in (*MUST_BE_ZERO, *silent):
         if summary[name] != 0:

@@ -26,7 +26,8 @@ _WAITING = text(
 )
 _UNKNOWN = text(
     """
-    SELECT f.id, f.effect, f.attempts, o.order_id FROM follow_ups f JOIN orders o ON o.id = f.order_ref
+    SELECT f.id, f.effect, o.order_id, (SELECT array_agg(p.waybill) FROM parcels p WHERE p.order_ref = o.id) AS waybills
+    FROM follow_ups f JOIN orders o ON o.id = f.order_ref
     WHERE f.state = 'unknown' AND f.effect IN ('book_international', 'update_domestic_logistics')
         AND f.unknown_since < now() - make_interval(secs => CAST(:long_s AS double precision))
     ORDER BY f.id LIMIT 100
@@ -55,7 +56,7 @@ class Office(msgspec.Struct):
             for row in waiting:
                 await self._decide(row.id, row.amount_minor, approves=int(row.order_id[-2:]) % 3 != 0)
             for row in unknown:
-                await self._look_up(row.id, row.effect, row.order_id)
+                await self._look_up(row.id, row.effect, row.order_id, row.waybills or [])
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _decide(self, follow_up_id: int, amount: int | None, *, approves: bool) -> None:
@@ -70,9 +71,11 @@ class Office(msgspec.Struct):
             except RefusedError:
                 return  # decided by the other, or no longer waiting: what a person would be told, too
 
-    async def _look_up(self, follow_up_id: int, effect: str, order_id: str) -> None:
-        """Say what the warehouse's own books show."""
-        rows = await self.twin.book(_BOOKS[effect])
-        done = any(row["order_id"] == order_id for row in rows)
+    async def _look_up(self, follow_up_id: int, effect: str, order_id: str, waybills: list[str]) -> None:
+        """Say what the warehouse's own books show: the booking, or a notice of all the parcels."""
+        shown = [str(row["content"]) for row in await self.twin.book(_BOOKS[effect]) if row["order_id"] == order_id]
+        if effect == "update_domestic_logistics":
+            shown = [content for content in shown if all(waybill in content for waybill in waybills)]
+        done = bool(shown)
         with contextlib.suppress(RefusedError):  # settled meanwhile
             await decision_store.resolve(self.engine, follow_up_id, PEOPLE[0], done=done, reason="seen in their books")

@@ -47,7 +47,7 @@ UNDER_WAY = text(
         budget_refusals > 0 AND EXISTS (SELECT 1 FROM alerts WHERE kind = 'budget_exhausted' AND resolved_at IS NULL))
     """
 )
-"""In a quiet world nothing is left to do: whatever still is, is stuck. What the budget holds back waits with an alert."""
+"""In a quiet world nothing is left to do: whatever is, is stuck. What the budget holds back waits with an alert."""
 _RESOLVED = text(
     """
     SELECT count(DISTINCT f.id) FROM follow_ups f JOIN follow_up_attempts a ON a.follow_up_id = f.id

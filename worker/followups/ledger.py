@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from worker.domain.alerts import Alert, AlertKind
+from worker.domain.alerts import Alert
 from worker.domain.clock import Clock, to_datetime
 from worker.domain.effect_alerts import budget_alert
 from worker.domain.identity import OrderKey
@@ -51,7 +51,6 @@ class Ledger:
         self._account = account
         self._policy = policy
         self._clock = clock
-        self._budget_alert_may_be_open = True
         self._beginnings: Batcher[Beginning, Begun] = Batcher(self._begin, most=MOST_AT_ONCE)
         self._notes: Batcher[Note, bool] = Batcher(self._record, most=MOST_AT_ONCE)
 
@@ -79,8 +78,6 @@ class Ledger:
             refused = await self._over_budget(connection, calls)
             allowed = [call for call in calls if call.held.id not in refused]
             attempts = await follow_up_sending.begin_many(connection, allowed, lease_s=LEASE_S)
-            if any(call.spends and call.held.id in attempts for call in allowed) and not refused:
-                await self._resolve_budget_alert(connection)
         return refused | {
             call.held.id: Begun(attempts.get(call.held.id), "the order was heard of, or its plan changed, meanwhile")
             for call in allowed
@@ -109,7 +106,6 @@ class Ledger:
             else:
                 day, month = day + amount, month + amount
         if alerts:
-            self._budget_alert_may_be_open = True
             await alert_store.open_alerts(connection, alerts, {}, {})
             await notify(connection, Work.ALERTS)
         return refused
@@ -117,14 +113,6 @@ class Ledger:
     def _refusal(self, which: str, next_at: datetime) -> Begun:
         soon = to_datetime(self._clock.now_ms()) + LOOK_AGAIN
         return Begun(None, f"the account's {which} budget does not allow it now", min(next_at, soon))
-
-    async def _resolve_budget_alert(self, connection: AsyncConnection) -> None:
-        if not self._budget_alert_may_be_open:
-            return
-        self._budget_alert_may_be_open = False
-        for which in ("daily", "monthly"):
-            await alert_store.resolve_cause(connection, f"{AlertKind.BUDGET_EXHAUSTED}:{self._account}:{which}")
-        await notify(connection, Work.ALERTS)
 
     async def _record(self, notes: Sequence[Note]) -> list[bool]:
         now = to_datetime(self._clock.now_ms())

@@ -76,6 +76,7 @@ class Recovery:
         rule = policy.second_attempt
         cleared = await follow_up_recovery.clear_proven(connection, account, rule)
         cleared += await follow_up_recovery.clear_repeatable(connection, account, rule)
+        woken = await follow_up_recovery.wake_held_back(connection, account)
         given_up = await follow_up_recovery.given_up(connection, account, rule)
         alerts = [
             unknown_alert(
@@ -84,6 +85,6 @@ class Recovery:
             for one in given_up
         ]
         await alert_store.open_alerts(connection, alerts, {one.key: one.order_ref for one in given_up}, {})
-        if cleared or alerts:
+        if cleared or woken or alerts:
             await notify(connection, Work.FOLLOW_UPS, Work.ALERTS)
         CLEARED.labels(account).inc(cleared)

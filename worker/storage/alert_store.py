@@ -75,13 +75,17 @@ _RESOLVE_OUTLIVED = text(
     f"""
     WITH tells AS (SELECT * FROM (VALUES ('payment_unknown', 'unknown'), ('effect_unknown', 'unknown'),
             ('payment_needs_person', 'awaiting_person'), ('effect_rejected', 'rejected'),
-            ('approval_waiting', 'awaiting_approval'), ('effect_waiting', 'planned')) AS t(kind, state)),
+            ('approval_waiting', 'awaiting_approval'), ('effect_waiting', 'planned'),
+            ('budget_exhausted', 'planned')) AS t(kind, state)),
     done AS (
         UPDATE alerts a SET resolved_at = now() FROM tells t
         WHERE a.resolved_at IS NULL AND a.kind = t.kind AND a.order_ref IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM follow_ups f WHERE f.order_ref = a.order_ref AND f.state = t.state
                 AND f.effect = coalesce(a.details->>'effect', 'pay')
                 AND (t.kind <> 'effect_waiting' OR f.failures >= 1))
+            OR a.resolved_at IS NULL AND a.kind = 'budget_exhausted' AND a.kind = t.kind AND NOT EXISTS (
+            SELECT 1 FROM follow_ups f WHERE f.account = a.details->>'account' AND f.state = t.state
+                AND f.budget_refusals > 0)
         RETURNING a.id)
     {_NOTICE_RESOLVED}
     """  # noqa: S608 - names are ours

@@ -103,6 +103,17 @@ _FRESH_UNKNOWNS = text(
         SELECT max(lifted_at) FROM pauses WHERE account = :account AND automatic), '-infinity')
     """
 )
+# What the budget held back is looked at again as soon as a call proves not to have spent anything after all.
+_WAKE_HELD_BACK = text(
+    """
+    UPDATE follow_ups f SET due_at = now(), updated_at = now()
+    WHERE f.id IN (SELECT h.id FROM follow_ups h WHERE h.account = :account AND h.state = 'planned'
+        AND h.budget_refusals > 0 AND h.due_at > now() AND h.claim_token IS NULL AND EXISTS (
+            SELECT 1 FROM spendings s WHERE s.account = h.account AND s.released_at > h.updated_at)
+        ORDER BY h.order_ref, h.effect, h.purpose LIMIT 100 FOR UPDATE SKIP LOCKED)
+    RETURNING f.id
+    """
+)
 SETTLED_BY_READS = (Effect.PAY, Effect.CONFIRM_RECEIPT, Effect.CANCEL, Effect.BOOK_INTERNATIONAL)
 """Effects that a read of the order can show."""
 CLEARED_BY_READS = (Effect.PAY, Effect.CONFIRM_RECEIPT, Effect.CANCEL)
@@ -157,6 +168,11 @@ async def clear_repeatable(connection: AsyncConnection, account: str, rule: Seco
     """Allow the warehouse to be told again; return how many notices."""
     params = {"account": account, "quiet_s": rule.quiet / 1_000, "attempts": rule.attempts}
     return len((await connection.execute(_CLEAR_REPEATABLE, params)).all())
+
+
+async def wake_held_back(connection: AsyncConnection, account: str) -> int:
+    """Let what was over budget be judged again if money has become free since; return how many."""
+    return len((await connection.execute(_WAKE_HELD_BACK, {"account": account})).all())
 
 
 async def given_up(connection: AsyncConnection, account: str, rule: SecondAttempt) -> list[Unsettled]:
