@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tools.check_demo import FIGURES, check
+from tools.check_demo import FIGURES, MUST_BE_ZERO, check
 
-GOOD: dict[str, object] = dict.fromkeys(FIGURES, 60) | {"double_payments": 0, "sequence_gaps": 0, "seconds": 9.5}
+GOOD: dict[str, object] = dict.fromkeys(FIGURES, 60) | dict.fromkeys(MUST_BE_ZERO, 0) | {"seconds": 9.5}
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,8 @@ GOOD: dict[str, object] = dict.fromkeys(FIGURES, 60) | {"double_payments": 0, "s
         ({"converged": 59}, "59 of 60 orders agree with the marketplace"),
         ({"double_payments": 1}, "double_payments is 1, expected 0"),
         ({"sequence_gaps": 2}, "sequence_gaps is 2, expected 0"),
+        ({"double_bookings": 3}, "double_bookings is 3, expected 0"),
+        ({"taken_minor": 61}, "the marketplace took 61 fen, the ledger knows of 60"),
         ({"payments_accepted": 0}, "payments_accepted is 0, so nothing was tried"),
         ({"orders": 0, "converged": 0}, "orders is 0, so nothing was tried"),
         ({"seconds": None}, "figures missing: seconds"),
