@@ -15,7 +15,7 @@ from worker.domain.money import MoneyError, fen_from_fen
 from worker.marketplaces.caller import Caller
 from worker.marketplaces.pandapon import taobao
 from worker.marketplaces.port import MarketplaceError, Part, UnreadableError, UnsupportedError
-from worker.marketplaces.tracks import tracks_of
+from worker.marketplaces.tracks import tracks_of, with_steps
 from worker.marketplaces.values import UnreadableValueError, as_list, as_object, identifier, instant, text
 
 _1688_TRACKING: Final = {Dialect.PANDAPON: "1688.order.tracking", Dialect.XPORT: "1688.order.logistics"}
@@ -48,7 +48,7 @@ class PartReader:
         rows = data if isinstance(data, list) else as_object(data).get("result")
         if not isinstance(rows, list):
             raise UnreadableError(f"{self._tracking}: the answer about order {order_id} has no list of parcels")
-        return self._fact(platform, order_id, Snapshot(tracks=tracks_of(rows)), answer.asked_at)
+        return self._fact(platform, order_id, Snapshot(tracks=with_steps(tracks_of(rows), rows)), answer.asked_at)
 
     async def refund(self, platform: Platform, order_id: str, refund_id: str) -> Fact:
         """Return a refund. PandaPon's times are those of its own record: only the upstream's dates the read."""
@@ -120,12 +120,15 @@ def _taobao_tracks(data: dict[str, Any], line_id: str) -> list[ParcelTrack]:
 
 
 def _refund_on_1688(data: dict[str, Any]) -> RefundSeen:
-    """Return a refund of `AlibabaRefundInfo`; amounts are fen. Its `id` is PandaPon's own, not the refund's."""
+    """Return a refund of `AlibabaRefundInfo`; amounts are fen. An `id` without TQ before it is PandaPon's own."""
+    own = identifier(data.get("id"))
+    lines = [identifier(line) for line in as_list(data.get("orderEntryIds"))[:MAX_LINES_READ]]
     said = [data[name] for name in ("applyPayment", "applyCarriage") if data.get(name) not in (None, "")]
     amount = sum(fen_from_fen(value, "applyPayment") for value in said) if said else None
     return RefundSeen(
-        refund_id=identifier(data.get("refundId")) or "",
+        refund_id=identifier(data.get("refundId")) or (own if own is not None and own.startswith("TQ") else ""),
         word=text(data.get("status")) or text(data.get("refundStatus")),
         amount=amount,
+        line_ids=tuple(line for line in lines if line is not None),
         reason=text(data.get("applyReason")) or msgspec.UNSET,
     )
