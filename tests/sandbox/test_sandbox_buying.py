@@ -120,10 +120,13 @@ async def test_a_preview_says_in_fen_and_yuan_what_the_created_order_then_costs(
     assert row["sumPayment"] == row["sumPaymentNoCarriage"] + row["sumCarriage"]
     assert row["cargoList"][0]["amount"] * 100 == row["sumPaymentNoCarriage"]
     assert stage.orders == []
-    (created,) = (await stage.post("/v2/alibaba/order/create", order_of(offer)))["data"]
+    (created,) = (await stage.post("/v2/alibaba/order/create", order_of(offer, message="please hurry")))["data"]
     assert created["baseInfo"]["totalAmount"] * 100 == row["sumPayment"]
     assert created["baseInfo"]["status"] == "waitbuyerpay"
     assert created["baseInfo"]["receiverInfo"]["toFullName"] == ADDRESS["fullName"]
+    assert created["baseInfo"]["receiverInfo"]["toArea"] == "P C A"
+    assert created["nativeLogistics"]["province"] == "P"
+    assert created["baseInfo"]["buyerFeedback"] == "please hurry"
     (booked,) = await stage.book("created")
     assert booked["order_id"] == created["baseInfo"]["idOfStr"]
     stage.advance(0)

@@ -277,6 +277,7 @@ async def test_lines_of_several_sellers_become_several_orders_and_nothing_is_cre
     assert {order.status for order in orders(stage)} == {"BULIDING"}
     stage.advance(2 * MINUTE_S)
     assert (await read(stage, created["orderList"][0]["purchaseId"]))["data"]["seller_order_number"] == "SHOP-1"
+    assert (await read(stage, created["orderList"][0]["purchaseId"]))["data"]["receiver"]["state"] == "D"
     again = (await stage.post("/open/order", wanted))["data"]
     assert not {row["purchaseId"] for row in again["orderList"]} & {row["purchaseId"] for row in created["orderList"]}
     assert len(await stage.book("created")) == 4

@@ -12,6 +12,7 @@ from dataclasses import replace
 from worker.sandbox.aop.cargo import Group, Item
 from worker.sandbox.codes import Refused
 from worker.sandbox.config import MAX_ORDERS
+from worker.sandbox.goods import Address
 from worker.sandbox.ledgers import Created
 from worker.sandbox.life import MAX_LINES, write_life
 from worker.sandbox.offers import Offer, find_offer, seller_of
@@ -95,14 +96,16 @@ def check_address(call: Parameters) -> Parameters:
     return address
 
 
-def make_orders(sandbox: Sandbox, groups: list[Group], address: Parameters, external_id: str | None) -> list[Order]:
-    """Create one order per group, now."""
+def make_orders(sandbox: Sandbox, groups: list[Group], address: Parameters, call: Parameters) -> list[Order]:
+    """Create one order per group, now; `outOrderId` and `message` of the call go with each."""
+    external_id = str(call.values["outOrderId"]) if call.has("outOrderId") else None
+    message = call.text("message") if call.has("message") else None
     world = sandbox.world
     if world.planned + len(groups) > MAX_ORDERS:
         raise Refused(40920, f"the sandbox holds {MAX_ORDERS} orders at most")
     orders = []
     for group in groups:
-        order = world.create(_life(sandbox, group, world.planned, address))
+        order = world.create(replace(_life(sandbox, group, world.planned, address), message=message))
         world.planned += 1
         sandbox.ledgers.created.append(Created(order.order_id, order.total_fen, sandbox.now_ms(), external_id))
         orders.append(order)
@@ -126,7 +129,21 @@ def _life(sandbox: Sandbox, group: Group, number: int, address: Parameters) -> L
         life,
         buyer=replace(life.buyer, name=address.text("fullName"), mobile=mobile),
         seller=seller_of(config.seed, group.items[0].offer.shop),
+        address=_address(address),
         shipping_fen=group.postage_fen,
         before=tuple(with_postage(step) for step in life.before),
         offset_h=life.offset_h if config.offset_h is None else config.offset_h,
+    )
+
+
+def _address(given: Parameters) -> Address:
+    return Address(
+        province=given.text("provinceText"),
+        city=given.text("cityText"),
+        area=given.text("areaText", ""),
+        town=given.text("townText", "") or None,
+        street=given.text("address"),
+        post=given.text("postCode", ""),
+        district_code=given.text("districtCode", ""),
+        phone=given.text("phone", "") or None,
     )

@@ -59,8 +59,7 @@ def _create(*, one_seller: bool) -> Action:
         address = check_address(call)
         _check_flow(call)
         groups = groups_of(cargo_of(sandbox, call), one_seller=one_seller)
-        external = str(call.values["outOrderId"]) if call.has("outOrderId") else None
-        orders = make_orders(sandbox, groups, address, external)
+        orders = make_orders(sandbox, groups, address, call)
         return [sandbox.world.shown(order) for order in orders]
 
     return act
@@ -118,7 +117,7 @@ def cart_create(sandbox: Sandbox, call: Parameters) -> list[dict[str, Any]]:
     user_id, cart_ids = call.id("userId"), call.ids("cartIds")
     rows = sandbox.cart_1688.find(user_id, cart_ids)
     orders = make_orders(
-        sandbox, groups_of([_cart_item(sandbox, row) for row in rows], one_seller=False), address, None
+        sandbox, groups_of([_cart_item(sandbox, row) for row in rows], one_seller=False), address, call
     )
     sandbox.cart_1688.take(user_id, cart_ids)
     return [sandbox.world.shown(order) for order in orders]

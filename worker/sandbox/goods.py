@@ -59,6 +59,29 @@ class Party:
     mobile: str
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an order goes."""
+
+    province: str = "浙江省"
+    city: str = "杭州市"
+    area: str = "示例区"
+    town: str | None = None
+    street: str = "示例路 1 号 仓库"
+    post: str = "000000"
+    district_code: str = "330100"
+    phone: str | None = None
+
+    @property
+    def whole(self) -> str:
+        """All of it in one text."""
+        return " ".join(part for part in (self.province, self.city, self.area, self.town, self.street) if part)
+
+
+WAREHOUSE = Address()
+"""Where everything goes of which no call says anything else."""
+
+
 def invent_goods(rng: random.Random) -> Goods:
     """One line: mostly cheap, now and then a bulk quantity that takes the order over a payment limit."""
     bulk = rng.random() < _BULK_SHARE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from worker.sandbox.goods import Carrier, Goods, Party
+from worker.sandbox.goods import WAREHOUSE, Address, Carrier, Goods, Party
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +137,6 @@ class Life:
     """While the money settles, the payment term says "in progress" (9) instead of "unpaid" (1)."""
     before: tuple[Step, ...]
     after: tuple[Step, ...]
+    address: Address = WAREHOUSE
+    message: str | None = None
+    """What the buyer wrote to the seller when he ordered."""

@@ -90,7 +90,7 @@ def _base_info(order: Order, pay_timeout_s: float) -> dict[str, Any]:
         "closeReason": order.close_reason,
         "closeOperateType": order.close_operate_type,
         "remark": None,
-        "buyerFeedback": None,
+        "buyerFeedback": life.message,
         "createTime": _when(order, order.created_ms),
         "payTime": _when(order, order.paid_ms),
         "allDeliveredTime": _when(order, order.all_delivered_ms),
@@ -114,11 +114,11 @@ def _base_info(order: Order, pay_timeout_s: float) -> dict[str, Any]:
         "receiverInfo": {
             "toFullName": life.buyer.name,
             "toMobile": life.buyer.mobile,
-            "toPhone": None,
-            "toPost": "000000",
-            "toDivisionCode": "330100",
+            "toPhone": life.address.phone,
+            "toPost": life.address.post,
+            "toDivisionCode": life.address.district_code,
             "toTownCode": None,
-            "toArea": "浙江省 杭州市 示例区 示例路 1 号 仓库",
+            "toArea": life.address.whole,
         },
         "alipayTradeId": None if order.paid_ms is None else f"PAY{life.order_id % 10**12}",
         "overSeaOrder": False,
@@ -168,18 +168,19 @@ def _product_item(order: Order, place: int, line: Line, expires_ms: int) -> dict
 
 
 def _native_logistics(order: Order, *, parcels: bool) -> dict[str, Any]:
+    address = order.life.address
     shown: dict[str, Any] = {
-        "address": "示例路 1 号 仓库",
-        "province": "浙江省",
-        "city": "杭州市",
-        "area": "示例区",
-        "areaCode": "330100",
-        "town": None,
+        "address": address.street,
+        "province": address.province,
+        "city": address.city,
+        "area": address.area,
+        "areaCode": address.district_code,
+        "town": address.town,
         "townCode": None,
-        "zip": "000000",
+        "zip": address.post,
         "contactPerson": order.life.buyer.name,
         "mobile": order.life.buyer.mobile,
-        "telephone": None,
+        "telephone": address.phone,
         "fax": None,
     }
     if parcels:

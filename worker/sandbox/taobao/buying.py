@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from worker.sandbox.codes import Refused
-from worker.sandbox.goods import Goods
+from worker.sandbox.goods import Address, Goods
 from worker.sandbox.ledgers import Created
 from worker.sandbox.offers import Offer, Sku, as_goods, find_offer, postage_fen, seller_of
 from worker.sandbox.parameters import Parameters
@@ -52,7 +52,7 @@ def sku_of(sandbox: Sandbox, item_id: str, sku_id: str) -> tuple[Offer, Sku]:
 
 def preview(sandbox: Sandbox, call: Parameters) -> dict[str, Any]:
     """What it would cost, per seller; skus that cannot be had are named, not refused."""
-    _check_receiver(call)
+    receiver_of(call, "receiver")
     found, missing = _wanted(sandbox, call, need_line_no=False)
     return priced(sandbox, found) | {"unavailableSkuList": missing}
 
@@ -87,14 +87,14 @@ def priced(sandbox: Sandbox, wanted: list[Wanted]) -> dict[str, Any]:
 
 def create(sandbox: Sandbox, call: Parameters) -> dict[str, Any]:
     """One purchase order per seller. The budget is for all of them; above it nothing is created."""
-    _check_receiver(call)
+    address = receiver_of(call, "receiver")
     found, missing = _wanted(sandbox, call, need_line_no=True)
     if missing:
         raise Refused(40402, missing[0]["itemId"])
-    return create_orders(sandbox, found, call)
+    return create_orders(sandbox, found, call, address)
 
 
-def create_orders(sandbox: Sandbox, wanted: list[Wanted], call: Parameters) -> dict[str, Any]:
+def create_orders(sandbox: Sandbox, wanted: list[Wanted], call: Parameters, address: Address) -> dict[str, Any]:
     """Create what was found; shared with the cart.
 
     Raises:
@@ -107,7 +107,7 @@ def create_orders(sandbox: Sandbox, wanted: list[Wanted], call: Parameters) -> d
     external = str(call.values["sellerOrderNumber"]) if call.has("sellerOrderNumber") else None
     rows = []
     for shop, lines in groups.items():
-        order = _make(sandbox, shop, lines)
+        order = _make(sandbox, shop, lines, address)
         order.seller_order_number, order.order_source = external, call.values.get("orderSource")
         sandbox.taobao.history.keep(order)
         created = Created(order.order_id, order.total_fen, sandbox.now_ms(), external, platform="taobao")
@@ -116,10 +116,10 @@ def create_orders(sandbox: Sandbox, wanted: list[Wanted], call: Parameters) -> d
     return {"success": True, "outerPurchaseId": external, "orderList": rows}
 
 
-def _make(sandbox: Sandbox, shop: int, lines: list[Wanted]) -> TaobaoOrder:
+def _make(sandbox: Sandbox, shop: int, lines: list[Wanted], address: Address) -> TaobaoOrder:
     life = write_life(sandbox.config.seed, sandbox.taobao.take_number(), tuple(line.goods for line in lines))
     seller = seller_of(sandbox.config.seed, shop)
-    return sandbox.taobao.create(replace(life, seller=seller, postage_fen=_postage_fen(lines)))
+    return sandbox.taobao.create(replace(life, seller=seller, postage_fen=_postage_fen(lines), address=address))
 
 
 def _created(order: TaobaoOrder, lines: list[Wanted]) -> dict[str, Any]:
@@ -176,8 +176,17 @@ def _money(fen: int) -> dict[str, Any]:
     return {"amount": fen, "currency": "CNY"}
 
 
-def _check_receiver(call: Parameters) -> None:
-    receiver = call.inside("receiver")
+def receiver_of(call: Parameters, field: str) -> Address:
+    """Where it goes, or a refusal (which fields are needed is inferred)."""
+    receiver = call.inside(field)
     for name in RECEIVER_FIELDS:
         if not receiver.text(name, ""):
-            raise Refused(40000, f"receiver.{name}: missing")
+            raise Refused(40000, f"{field}.{name}: missing")
+    return Address(
+        province=receiver.text("state"),
+        city=receiver.text("city"),
+        area=receiver.text("district", ""),
+        street=receiver.text("address"),
+        post=receiver.text("zip", ""),
+        phone=receiver.text("phone", "") or None,
+    )

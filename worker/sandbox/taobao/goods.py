@@ -18,7 +18,7 @@ from worker.sandbox.menu import Action
 from worker.sandbox.offers import Offer, Sku, find_offer, found_offers, seller_of
 from worker.sandbox.parameters import Parameters
 from worker.sandbox.sandbox import Sandbox
-from worker.sandbox.taobao.buying import RECEIVER_FIELDS, Wanted, create_orders, priced, sku_of
+from worker.sandbox.taobao.buying import Wanted, create_orders, priced, receiver_of, sku_of
 
 MAX_IDS = 20
 TOTAL = 200
@@ -84,13 +84,10 @@ def cart_preview(sandbox: Sandbox, call: Parameters) -> dict[str, Any]:
 
 def cart_create(sandbox: Sandbox, call: Parameters) -> dict[str, Any]:
     """Orders of the named rows, which leave the cart."""
-    address = call.inside("orderAddress")
-    for name in RECEIVER_FIELDS:
-        if not address.text(name, ""):
-            raise Refused(40000, f"orderAddress.{name}: missing")
+    address = receiver_of(call, "orderAddress")
     user_id, ids = call.id("userId"), call.ids("ids")
     rows = sandbox.cart_taobao.find(user_id, ids)
-    created = create_orders(sandbox, [_wanted(sandbox, row) for row in rows], call)
+    created = create_orders(sandbox, [_wanted(sandbox, row) for row in rows], call, address)
     sandbox.cart_taobao.take(user_id, ids)
     return created
 

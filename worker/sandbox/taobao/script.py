@@ -6,7 +6,17 @@ import random
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from worker.sandbox.goods import CARRIERS, Carrier, Goods, Party, invent_goods, invent_party, invent_waybill
+from worker.sandbox.goods import (
+    CARRIERS,
+    WAREHOUSE,
+    Address,
+    Carrier,
+    Goods,
+    Party,
+    invent_goods,
+    invent_party,
+    invent_waybill,
+)
 from worker.sandbox.seeded import spread, stream
 
 MINUTE = 60.0
@@ -96,6 +106,7 @@ class TaobaoLife:
     shows_paying: bool
     before: tuple[Step, ...]
     after: tuple[Step, ...]
+    address: Address = WAREHOUSE
 
 
 def write_life(seed: int, number: int, goods: tuple[Goods, ...] = ()) -> TaobaoLife:

@@ -43,11 +43,11 @@ def purchase_order_of(order: TaobaoOrder, pay_timeout_ms: int, *, as_codes: bool
         "warehouse_address": address,
         "receiver": {
             "country": "CN",
-            "state": "浙江省",
-            "city": "杭州市",
-            "district": "示例区",
-            "address": "示例路 1 号 仓库",
-            "zip": "000000",
+            "state": order.life.address.province,
+            "city": order.life.address.city,
+            "district": order.life.address.area,
+            "address": order.life.address.street,
+            "zip": order.life.address.post,
         },
         "sub_purchase_orders": subs,
     }
