@@ -46,6 +46,8 @@ class OpenPlatform:
         self.token = FIRST_TOKEN
         self.renewals = 0
         self.refresh_token = REFRESH_TOKEN
+        self.failures_to_renew: list[tuple[int, Any]] = []
+        """What the next renewals are answered instead of a token."""
         self.postponing: Given = None
         """What to answer to an extension; None: extend."""
 
@@ -95,6 +97,8 @@ class OpenPlatform:
             "client_secret": APP_SECRET,
         }:
             return 400, {"error_code": "gw.ParamMissing", "error_message": "refused"}
+        if self.failures_to_renew:
+            return self.failures_to_renew.pop(0)
         self.renewals += 1
         self.token = f"token-{self.renewals + 1}"
         return 200, {"access_token": self.token, "expires_in": "36000"}

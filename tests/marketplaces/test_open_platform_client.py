@@ -30,6 +30,7 @@ from worker.marketplaces.port import (
     MarketplaceError,
     NotSentError,
     RejectedError,
+    RetryableError,
     Stream,
     ThrottledError,
     UnauthorisedError,
@@ -119,6 +120,30 @@ async def test_a_call_under_way_is_not_renewed_for_once_more_after_others_have_g
     assert await late
     assert platform.renewals == 1
     await http.close()
+
+
+NOT_NOW = [(502, {}), (429, {}), (400, {"error_code": "gw.QosAppFrequencyLimit"})]
+
+
+@pytest.mark.parametrize("failure", NOT_NOW)
+async def test_a_renewal_that_meets_a_fault_is_tried_again_and_says_nothing_about_the_credentials(
+    platform: OpenPlatform, api: Alibaba1688Client, failure: tuple[int, Any]
+) -> None:
+    platform.token = "ended-meanwhile"
+    platform.failures_to_renew = [failure] * (READ_ATTEMPTS - 1)
+    assert (await api.read_order(ON_1688, ORDER_ID, Source.RESPONSE)).key.order_id == ORDER_ID
+    platform.token = "ended-again"
+    platform.failures_to_renew = [failure] * 99
+    with pytest.raises(RetryableError, match="cannot be renewed now"):
+        await api.read_order(ON_1688, ORDER_ID, Source.RESPONSE)
+
+
+async def test_a_renewal_that_is_refused_is_for_a_person(platform: OpenPlatform, api: Alibaba1688Client) -> None:
+    platform.token = "ended-meanwhile"
+    platform.failures_to_renew = [(401, {"error_code": "401", "error_message": "refresh_token is invalid"})]
+    with pytest.raises(UnauthorisedError):
+        await api.read_order(ON_1688, ORDER_ID, Source.RESPONSE)
+    assert len(platform.calls("getToken")) == 1
 
 
 async def test_a_lasting_token_that_ended_is_for_a_person(platform: OpenPlatform) -> None:

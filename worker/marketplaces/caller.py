@@ -5,6 +5,7 @@ Safe reads are tried again within bounds. An effect leaves once, and what is not
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -75,7 +76,7 @@ class Wire(Protocol):
         ...
 
     async def renew(self) -> bool:
-        """Get new credentials after a refusal; False if there is nothing to renew."""
+        """Get new credentials after a refusal; False if there is nothing to renew. Raises RetryableError: not now."""
         ...
 
     def credentials(self) -> tuple[Credential, ...]:
@@ -159,7 +160,8 @@ class Caller:
         try:
             return await self._send(operation, path, question, effect=True)
         except UnauthorisedError:
-            await self._wire.renew()  # for the calls that come; this one is not sent again
+            with contextlib.suppress(RetryableError):
+                await self._wire.renew()  # for the calls that come; this one is not sent again
             raise
         except (NotSentError, RejectedError):
             raise

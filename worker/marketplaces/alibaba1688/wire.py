@@ -18,13 +18,14 @@ from worker.marketplaces.alibaba1688.envelope import opened
 from worker.marketplaces.alibaba1688.signing import call_signature
 from worker.marketplaces.alibaba1688.vault import RefreshTokenFile
 from worker.marketplaces.caller import Request
-from worker.marketplaces.http import HttpCore
+from worker.marketplaces.http import RETRYABLE, HttpCore, retried_reads
 from worker.marketplaces.port import (
     AmbiguousError,
     Credential,
     MarketplaceError,
     NotSentError,
     RejectedError,
+    RetryableError,
     UnauthorisedError,
     UnreadableError,
     UnsupportedError,
@@ -32,6 +33,7 @@ from worker.marketplaces.port import (
 from worker.marketplaces.values import instant, small_int, text
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
+_NOT_NOW: tuple[type[MarketplaceError], ...] = (*RETRYABLE, NotSentError)
 _sent: ContextVar[str] = ContextVar("sent", default="")
 """The token of this task's last call: it is the one that was refused, whatever others send meanwhile."""
 _log = structlog.get_logger()
@@ -103,7 +105,11 @@ class AopWire:
         return opened(operation, status, answer)
 
     async def renew(self) -> bool:
-        """Get a new access token, unless another call has got one meanwhile; False if that cannot be done."""
+        """Get a new access token, unless another call has got one meanwhile; False if a person has to act.
+
+        Raises:
+            RetryableError: not now, e.g. the network is away. That says nothing about the credentials.
+        """
         async with self._renewing:
             if self._token != _sent.get():
                 return True
@@ -113,21 +119,27 @@ class AopWire:
                 _log.warning("the refresh token's file cannot be read", error=type(error).__name__)
             if not self._refresh_token:
                 return False
-            operation = find(Dialect.ALIBABA1688, "auth.token.refresh")
-            question = {"grant_type": "refresh_token", "refresh_token": self._refresh_token}
-            request = self.request(operation, operation.paths["aop"], question)
             try:
-                status, answer = await self._http.exchange(request, effect=False, operation=operation)
-                granted = opened(operation, status, answer)
-                token = text(granted.get("access_token"))
-                if token is None:
-                    raise UnreadableError("auth.token.refresh: no access_token in the answer")
+                await retried_reads()(_NOT_NOW, self._refresh)
+            except _NOT_NOW as error:
+                raise RetryableError(f"the access token cannot be renewed now: {error}") from error
             except MarketplaceError as error:
                 _log.warning("the access token could not be renewed", error=type(error).__name__)
                 return False
-            self._take(token, granted)
             _log.info("the access token was renewed")
             return True
+
+    async def _refresh(self) -> None:
+        """Ask for a new access token. Asking twice does no harm: the refresh token stays as it is (documented)."""
+        operation = find(Dialect.ALIBABA1688, "auth.token.refresh")
+        question = {"grant_type": "refresh_token", "refresh_token": self._refresh_token}
+        request = self.request(operation, operation.paths["aop"], question)
+        status, answer = await self._http.exchange(request, effect=False, operation=operation)
+        granted = opened(operation, status, answer)
+        token = text(granted.get("access_token"))
+        if token is None:
+            raise UnreadableError("auth.token.refresh: no access_token in the answer")
+        self._take(token, granted)
 
     def credentials(self) -> tuple[Credential, ...]:
         """Return the tokens whose end is known."""
