@@ -34,7 +34,7 @@ CHILDREN = (
     ("parcels", PARCEL_COLUMNS, parcel_rows, "parcel_id"),
     ("refunds", REFUND_COLUMNS, refund_rows, "refund_id"),
 )
-_JSON_COLUMNS = frozenset({"evidence", "line_ids"})
+_JSON_COLUMNS = {"evidence", "line_ids", "bookings"}
 
 
 @dataclass
