@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     callback_body_timeout_s: Annotated[float, Field(gt=0, le=5)] = 0.3
     callback_kafka_timeout_s: Annotated[float, Field(gt=0, le=5)] = 0.35
     callback_spool_timeout_s: Annotated[float, Field(gt=0, le=5)] = 0.2
+    spool_max_events: Annotated[int, Field(ge=1, le=100_000_000)] = 1_000_000
 
     clock_skew_allowance_s: Annotated[float, Field(ge=0, le=600)] = 5.0
     batch_max_records: Annotated[int, Field(ge=1, le=5_000)] = 500

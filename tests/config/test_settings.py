@@ -120,6 +120,7 @@ ONE_MISTAKE = [
     ("CLOCK_SKEW_ALLOWANCE_S", "601", "Input should be less than or equal to 600"),
     ("BATCH_MAX_RECORDS", "0", "Input should be greater than or equal to 1"),
     ("BATCH_WAIT_MS", "199", "Input should be greater than or equal to 200"),
+    ("SPOOL_MAX_EVENTS", "0", "Input should be greater than or equal to 1"),
     ("DEAD_LETTER_LIMIT", "0", "Input should be greater than or equal to 1"),
     ("DEAD_LETTER_OLD_AFTER_S", "59", "Input should be greater than or equal to 60"),
     ("DEAD_LETTER_TRICKLE_DAYS", "8", "Input should be less than or equal to 7"),

@@ -27,7 +27,8 @@ from worker.domain.clock import to_datetime
 from worker.domain.dead_letters import DAY, LeakLimits
 from worker.domain.operators import Actor, RefusedError, Role
 from worker.operations.dead_letters import service
-from worker.operations.dead_letters.watch import MAX_LABELS, DeadLetterWatch
+from worker.operations.dead_letters import watch as watch_module
+from worker.operations.dead_letters.watch import MAX_LABELS, MAX_LEAK_ALERTS, DeadLetterWatch
 from worker.storage.dead_letter_replays import Report, Selection
 
 LIMITS = LeakLimits(old_after=DAY, days=3, window_days=7)
@@ -178,12 +179,24 @@ async def test_how_many_wait_and_for_how_long_is_measured(set_aside: AsyncEngine
     assert (gauge("ordersync_dead_letter_groups"), gauge("ordersync_dead_letter_oldest_seconds")) == (0, 0)
 
 
+MANY_CAUSES = """
+    INSERT INTO dead_letters (fingerprint, reason, detail, topic, "partition", "offset", headers, value, created_at)
+    SELECT 'f' || n, 'r', '', 't', 0, n, '{}', '', :at FROM generate_series(1, :n) AS n
+"""
+
+
+async def test_of_very_many_causes_the_largest_are_watched(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await execute(engine, MANY_CAUSES, n=MAX_LEAK_ALERTS + 20, at=to_datetime(NOON))
+    assert await watch(engine, NOON + 2 * DAY).look_once() == MAX_LEAK_ALERTS
+    assert len(await open_alerts(engine)) == MAX_LEAK_ALERTS
+    monkeypatch.setattr(watch_module, "MAX_GROUPS", 7)
+    assert await watch(engine, NOON + 2 * DAY).look_once() == 7
+
+
 async def test_many_causes_do_not_become_many_labels(engine: AsyncEngine) -> None:
-    insert = """
-        INSERT INTO dead_letters (fingerprint, reason, detail, topic, "partition", "offset", headers, value)
-        SELECT 'f' || n, 'r', '', 't', 0, n, '{}', '' FROM generate_series(1, :n) AS n
-    """
-    await execute(engine, insert, n=MAX_LABELS + 30)
+    await execute(engine, MANY_CAUSES, n=MAX_LABELS + 30, at=to_datetime(NOON))
     await watch(engine, NOON).look_once()
     assert gauge("ordersync_dead_letters_open", fingerprint="other") == 30
     (metric,) = [one for one in REGISTRY.collect() if one.name == "ordersync_dead_letters_open"]

@@ -13,7 +13,7 @@ import structlog
 from worker import version
 from worker.accounts import Account
 from worker.broker.consumer import BatchHandler, Consumer, ConsumerOptions
-from worker.broker.durable import DurablePublisher
+from worker.broker.durable import DurablePublisher, Spool
 from worker.broker.topics import PLANS, TopicNames
 from worker.composition.doors import build_door, parser_of, reread
 from worker.composition.followups import Post, build_posts, within_abilities
@@ -34,7 +34,7 @@ from worker.intake.callbacks import CallbackApp, Limits
 from worker.intake.messages import MessagePoller
 from worker.intake.plans import PlanIntake
 from worker.intake.poller import StreamPoller
-from worker.intake.spool import PostgresSpool, SpoolDrain
+from worker.intake.spool import PostgresSpool, ReadersSpool, SpoolDrain
 from worker.intake.token_watch import INTERVAL_S
 from worker.marketplaces.port import Marketplace, Stream
 from worker.operations.access import Access
@@ -105,13 +105,9 @@ class Worker:
         # Names begin with ordersync-: the API's paging looks for running writers by it.
         self._api_engine = outside.engine("api", pool_size=4, statement_timeout_ms=5_000, lock_timeout_ms=2_000)
         self._engines = (self.engine, self._spool_engine, self._poll_engine, self._pace_engine, self._api_engine)
-        self.publisher = DurablePublisher(
-            self.kafka,
-            PostgresSpool(self._spool_engine),
-            kafka_timeout_s=settings.callback_kafka_timeout_s,
-            spool_timeout_s=settings.callback_spool_timeout_s,
-            now=outside.monotonic,
-        )
+        spool = PostgresSpool(self._spool_engine, max_events=settings.spool_max_events)
+        self._callback_publisher = self._publisher_to(spool)
+        self.publisher = self._publisher_to(ReadersSpool(spool))
         self.marketplaces: dict[str, Marketplace] = {
             account.name: outside.marketplace(account, SharedLimiter(self._pace_engine, account))
             for account in accounts
@@ -337,12 +333,21 @@ class Worker:
         callbacks = self._callbacks() if Role.INTAKE in self.roles else None
         return front(callbacks, api)
 
+    def _publisher_to(self, spool: Spool) -> DurablePublisher:
+        return DurablePublisher(
+            self.kafka,
+            spool,
+            kafka_timeout_s=self.settings.callback_kafka_timeout_s,
+            spool_timeout_s=self.settings.callback_spool_timeout_s,
+            now=self._outside.monotonic,
+        )
+
     def _callbacks(self) -> CallbackApp:
         limits = Limits(self.settings.callback_max_bytes, self.settings.callback_body_timeout_s)
         doors = {account.name: build_door(account) for account in self.accounts}
         parsers = {account.name: parser_of(account) for account in self.accounts}
         return CallbackApp(
-            doors, self.publisher, self.clock, limits, monotonic=self._outside.monotonic, parsers=parsers
+            doors, self._callback_publisher, self.clock, limits, monotonic=self._outside.monotonic, parsers=parsers
         )
 
     def _spawn_loop(

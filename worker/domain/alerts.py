@@ -41,6 +41,7 @@ class AlertKind(StrEnum):
     APPROVAL_WAITING = "approval_waiting"
     BUDGET_EXHAUSTED = "budget_exhausted"
     EFFECTS_STOPPED = "effects_stopped"
+    MARKETPLACE_AWAY = "marketplace_away"
 
 
 class Severity(StrEnum):
@@ -149,6 +150,22 @@ def correction_alert(key: OrderKey, before: str, after: str) -> Alert:
         key,
         {"before": before, "after": after},
     )
+
+
+def marketplace_away_alert(account: str, reason: str) -> Alert:
+    """Return the alert for a marketplace that answers nothing: one, however many orders wait for it."""
+    return Alert(
+        marketplace_away_cause(account),
+        AlertKind.MARKETPLACE_AWAY,
+        Severity.CRITICAL,
+        f"Account {account}: the marketplace does not answer; it is asked now and then, nothing is paid",
+        details={"account": account, "reason": reason[:300]},
+    )
+
+
+def marketplace_away_cause(account: str) -> str:
+    """Return the cause under which an account's marketplace that does not answer is alerted."""
+    return f"{AlertKind.MARKETPLACE_AWAY}:{account}"
 
 
 def poll_failing_alert(account: str, stream: str, reason: str, since: int) -> Alert:

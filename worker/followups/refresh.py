@@ -12,14 +12,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from worker.broker.durable import DurablePublisher, NotDurableError
 from worker.broker.envelope import fact_event
-from worker.domain.alerts import Alert, AlertKind, Severity
+from worker.domain.alerts import Alert, AlertKind, Severity, marketplace_away_alert, marketplace_away_cause
 from worker.domain.clock import Clock, to_datetime
 from worker.domain.effects import EffectState
 from worker.domain.facts import Source
 from worker.followups.backoff import pause
 from worker.followups.metrics import FOLLOW_UPS, READ_SECONDS
 from worker.followups.parts import Parts
-from worker.marketplaces.port import Marketplace, MarketplaceError, RejectedError, UnsupportedError
+from worker.marketplaces.breaker import CircuitOpenError
+from worker.marketplaces.port import (
+    Marketplace,
+    MarketplaceError,
+    RejectedError,
+    RetryableError,
+    UnsupportedError,
+)
 from worker.storage import alert_store, follow_up_claims
 from worker.storage.engine import transaction
 from worker.storage.follow_up_claims import Claim
@@ -52,6 +59,7 @@ class Refresh:
         self._clock = clock
         self._jitter = jitter
         self._parts = parts
+        self._away = False
 
     async def __call__(self, held: Claim) -> None:
         """Read one order."""
@@ -63,8 +71,11 @@ class Refresh:
         except (MarketplaceError, NotDurableError) as error:
             await self._failed(held, error)
             return
+        was_away, self._away = self._away, False
         async with transaction(self._engine) as connection:
             await follow_up_claims.finish_read(connection, held, to_datetime(fact.observed_at))
+            if was_away and await alert_store.resolve_cause(connection, marketplace_away_cause(held.key.account)):
+                await notify(connection, Work.ALERTS)
             if held.failures >= ALERT_AFTER_FAILURES:
                 await alert_store.resolve_cause(connection, _cause(held))
                 await notify(connection, Work.ALERTS)
@@ -76,13 +87,20 @@ class Refresh:
         failures = held.failures + 1
         refused = isinstance(error, RejectedError) and failures >= GIVE_UP_AFTER_REFUSALS
         refused = refused or isinstance(error, UnsupportedError)
+        # While nobody is answered the cause is the marketplace: one alert, not one for each order that waits for it.
+        circuit_opened = isinstance(error, CircuitOpenError) and not self._away
+        self._away = self._away or circuit_opened
+        is_ours = failures >= ALERT_AFTER_FAILURES and not (self._away and isinstance(error, RetryableError))
         reason = f"{type(error).__name__}: {error}"[:500]
         _log.warning("read failed", order=str(held.key), reason=reason, failures=failures)
         due_at = to_datetime(self._clock.now_ms() + pause(held.failures, self._jitter))
         state = EffectState.REJECTED if refused else EffectState.PLANNED
         async with transaction(self._engine) as connection:
             await follow_up_claims.release(connection, held, state=state, reason=reason, due_at=due_at, failed=True)
-            if refused or failures == ALERT_AFTER_FAILURES:
+            if circuit_opened:
+                await alert_store.open_alerts(connection, [marketplace_away_alert(held.key.account, reason)], {}, {})
+                await notify(connection, Work.ALERTS)
+            if refused or is_ours:
                 alert = Alert(
                     _cause(held),
                     AlertKind.REFRESH_FAILING,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -18,6 +19,10 @@ from worker.storage.wakeup import Wakeups, Work
 DRAIN_BATCH = 500
 WRITE_BATCH = 500
 MAX_WAITING = 5_000
+MAX_EVENTS = 1_000_000
+"""In the table: a day of a busy account, a few gigabytes. Beyond it the senders are told to come again."""
+READERS_SHARE = 0.5
+"""What can be read again may fill the spool only so far: callbacks come five times, a list can be read for ever."""
 WRITE_TIMEOUT_S = 5.0
 """Longer than any sender waits. It ends a write on a connection that the network has lost: nobody else says so."""
 DRAIN_TIMEOUT_S = 10.0
@@ -26,7 +31,15 @@ _log = structlog.get_logger()
 
 
 class SpoolFullError(RuntimeError):
-    """More events wait for Postgres than may: it cannot keep up, and the senders must come again."""
+    """More events wait, for Postgres or for Kafka, than may: the senders must come again."""
+
+
+class _Waiting(msgspec.Struct, frozen=True):
+    """An event on its way into the table. `most`: so many may be there before it."""
+
+    event: Event
+    kept: asyncio.Future[None]
+    most: int
 
 
 class PostgresSpool:
@@ -36,21 +49,23 @@ class PostgresSpool:
     for each of them would outlast the senders' patience. One writer also keeps the order of arrival.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, max_events: int = MAX_EVENTS) -> None:
         self._engine = engine
-        self._waiting: list[tuple[Event, asyncio.Future[None]]] = []
+        self.max_events = max_events
+        self._waiting: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def put(self, event: Event) -> None:
+    async def put(self, event: Event, most: int | None = None) -> None:
         """Keep the event; returns after commit. Raises SpoolFullError, or whatever the database fails with.
 
+        `most`: refuse it if so many are in the table, instead of `max_events`.
         Cancelled, the event may be kept all the same: twice is harmless, never is not.
         """
         if len(self._waiting) >= MAX_WAITING:
             raise SpoolFullError(f"{MAX_WAITING} events wait for the spool")
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         kept.add_done_callback(_look_at)
-        self._waiting.append((event, kept))
+        self._waiting.append(_Waiting(event, kept, self.max_events if most is None else most))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write(), name="spool-writer")
         await asyncio.shield(kept)
@@ -59,22 +74,48 @@ class PostgresSpool:
         while self._waiting:
             batch, self._waiting = self._waiting[:WRITE_BATCH], self._waiting[WRITE_BATCH:]
             try:
-                async with asyncio.timeout(WRITE_TIMEOUT_S), transaction(self._engine) as connection:
-                    rows = [(event.topic, event.key, event.headers, event.value) for event, _ in batch]
-                    await spool_store.put(connection, rows)
+                taken = await self._keep(batch)
             except Exception as error:  # noqa: BLE001 - every waiter is told what its event failed with
-                for _, kept in batch:
-                    kept.set_exception(error)
+                for one in batch:
+                    one.kept.set_exception(error)
             else:
-                SPOOLED.inc(len(batch))
-                for _, kept in batch:
-                    kept.set_result(None)
+                SPOOLED.inc(sum(taken))
+                for one, was_taken in zip(batch, taken, strict=True):
+                    if was_taken:
+                        one.kept.set_result(None)
+                    else:
+                        one.kept.set_exception(SpoolFullError(f"{one.most} events are in the spool"))
+
+    async def _keep(self, batch: list[_Waiting]) -> list[bool]:
+        """Write what there is room for; return which."""
+        async with asyncio.timeout(WRITE_TIMEOUT_S), transaction(self._engine) as connection:
+            held = await spool_store.span(connection)
+            taken = []
+            for one in batch:
+                taken.append(held < one.most)
+                held += taken[-1]
+            events = [one.event for one, was_taken in zip(batch, taken, strict=True) if was_taken]
+            rows = [(event.topic, event.key, event.headers, event.value) for event in events]
+            if rows:
+                await spool_store.put(connection, rows)
+        return taken
 
 
 def _look_at(kept: asyncio.Future[None]) -> None:
     """Look at the outcome, so that one nobody waits for any more is not reported as forgotten."""
     if not kept.cancelled():
         kept.exception()
+
+
+class ReadersSpool:
+    """The spool for what can be read again: full earlier than for callbacks. Implements the same `Spool`."""
+
+    def __init__(self, spool: PostgresSpool) -> None:
+        self._spool = spool
+
+    async def put(self, event: Event) -> None:
+        """Keep the event, as `PostgresSpool.put` does."""
+        await self._spool.put(event, int(self._spool.max_events * READERS_SHARE))
 
 
 class SpoolDrain:
