@@ -19,9 +19,13 @@ class SchemaMismatchError(RuntimeError):
     """The database's schema is not the one this version works with; the message names the command to run."""
 
 
-@cache
 def expected_revision() -> str:
     """Return the newest revision that this program knows."""
+    return _newest(_MIGRATIONS)
+
+
+@cache
+def _newest(_migrations: Path) -> str:
     head = ScriptDirectory.from_config(_config(None)).get_current_head()
     if head is None:
         raise SchemaMismatchError("this installation carries no migrations; install it again")
