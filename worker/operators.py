@@ -87,11 +87,11 @@ class Operators:
     def __init__(self, people: Sequence[Operator] = (), *, api_token: str | None = None) -> None:
         if api_token is not None and not api_token.strip():
             raise ValueError("an empty API token would let everybody in; leave it out to serve this machine only")
+        self.people = tuple(person.actor for person in people)
         self._known = [(person.actor, person.digest) for person in people]
         if api_token is not None:
             self._known.append((API_READER, _digest(api_token.strip().encode())))
         self.guards_reading = api_token is not None
-        self.are_named = bool(people)
 
     def authenticate(self, token: bytes) -> Actor | None:
         """Return whose token it is. All digests are compared, each in constant time."""

@@ -1,6 +1,7 @@
 """`ordersync doctor` finds what is wrong, says what to do about it in one line each, and changes nothing."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -97,11 +98,30 @@ async def test_topics_with_another_number_of_partitions_are_named(
     ]
 
 
+PERSON = '[[operators]]\nname = "{name}"\nroles = ["approver"]\ntoken_sha256_env = "{name}"\n'
+
+
+def test_who_may_decide_is_said_and_whether_they_are_enough(ordersync: Command, place: pytest.MonkeyPatch) -> None:
+    assert lines(ordersync("doctor"))["operators"][1].startswith("nobody may decide; set ORDERSYNC_OPERATORS_FILE")
+    accounts = Path("accounts.toml").read_text()
+    Path("accounts.toml").write_text(accounts + '[accounts.policy]\nfour_eyes_above = "1000.00"\n')
+    place.setenv("ORDERSYNC_OPERATORS_FILE", "operators.toml")
+    verdict, text = lines(ordersync("doctor"))["operators"]
+    assert (verdict, "operators.toml: cannot be read" in text) == ("wrong", True)
+    for name in ("ann", "bob"):
+        place.setenv(name, hashlib.sha256(name.encode()).hexdigest())
+    Path("operators.toml").write_text(PERSON.format(name="ann"))
+    text = "four_eyes_above of main needs 2 approvers; 1 in the operators file"
+    assert lines(ordersync("doctor"))["operators"] == ("wrong", text)
+    Path("operators.toml").write_text(PERSON.format(name="ann") + PERSON.format(name="bob"))
+    assert lines(ordersync("doctor"))["operators"] == ("ok", "0 operator(s), 2 approver(s)")
+
+
 async def test_without_any_server_each_is_named_with_its_variable(ordersync: Command) -> None:
     said = await examined(ordersync)
     assert said.status == 1
     found = lines(said)
-    assert [*found] == ["settings", "database", "kafka", "account main"]
+    assert [*found] == ["settings", "operators", "database", "kafka", "account main"]
     assert found["settings"][0] == "ok"
     assert found["database"][1].endswith("Is ORDERSYNC_DATABASE_URL right and the server up?")
     assert found["kafka"][1].startswith("no broker answers at 127.0.0.1:1")

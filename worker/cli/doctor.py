@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import msgspec
 from aiokafka.errors import KafkaError
@@ -15,12 +15,14 @@ from sqlalchemy.exc import DBAPIError
 from worker.accounts import Account, ConfigurationError
 from worker.cli.maintain import look_at_topics
 from worker.composition.recorders import build_recorder
+from worker.domain.approvals import NEEDED_ABOVE
 from worker.domain.clock import MINUTE, SystemClock
+from worker.domain.operators import Role
 from worker.logs import configure_logging
 from worker.marketplaces.build import Network, build_marketplace
 from worker.marketplaces.limits import NoLimit
 from worker.marketplaces.port import MarketplaceError, Stream, UnauthorisedError
-from worker.settings import Settings, load_configuration
+from worker.settings import Settings, load_configuration, operators_of
 from worker.storage.engine import create_engine
 from worker.storage.schema import SchemaMismatchError, require_schema
 
@@ -59,12 +61,35 @@ async def _collect(settings: Settings, accounts: Sequence[Account]) -> list[Find
 async def examine(settings: Settings, accounts: Sequence[Account]) -> AsyncIterator[Finding]:
     """Yield the findings, outermost first."""
     yield Finding("settings", True, f"{len(accounts)} account(s)")
+    for finding in _operators(settings, accounts):
+        yield finding
     async for finding in _database(settings):
         yield finding
     async for finding in _kafka(settings):
         yield finding
     for account in accounts:
         yield await _account(account, settings)
+
+
+def _operators(settings: Settings, accounts: Sequence[Account]) -> Iterator[Finding]:
+    """Yield whether there is somebody to decide about what waits for people."""
+    try:
+        people = operators_of(settings).people
+    except ConfigurationError as error:
+        yield from (Finding("operators", False, mistake) for mistake in error.mistakes)
+        return
+    approvers = sum(Role.APPROVER in person.roles for person in people)
+    operators = sum(Role.OPERATOR in person.roles for person in people)
+    lacking = [one.name for one in accounts if one.policy.four_eyes_above is not None and approvers < NEEDED_ABOVE]
+    if lacking:
+        detail = (
+            f"four_eyes_above of {', '.join(lacking)} needs {NEEDED_ABOVE} approvers; {approvers} in the operators file"
+        )
+        yield Finding("operators", False, detail)
+    elif people:
+        yield Finding("operators", True, f"{operators} operator(s), {approvers} approver(s)")
+    else:
+        yield Finding("operators", True, "nobody may decide; set ORDERSYNC_OPERATORS_FILE if somebody is to")
 
 
 async def _database(settings: Settings) -> AsyncIterator[Finding]:

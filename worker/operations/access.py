@@ -37,7 +37,7 @@ class Access:
         """Return who asks, or why the request is refused. `peer` is the address of the connection."""
         held = list(headers)
         given = [value for name, value in held if name == b"authorization"]
-        if not self._operators.guards_reading and not (given and self._operators.are_named):
+        if not self._operators.guards_reading and not (given and self._operators.people):
             return _local_only(peer, held) or THIS_MACHINE
         if len(given) == 1:
             actor = self._bearer(given[0])
