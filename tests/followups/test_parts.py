@@ -125,6 +125,17 @@ async def test_a_part_that_cannot_be_read_spoils_no_read_of_the_order(
     assert await rows(engine, "SELECT unconfirmed FROM orders") == [{"unconfirmed": False}]
 
 
+async def test_a_part_that_the_account_may_not_read_is_left_alone_for_an_hour(engine: AsyncEngine) -> None:
+    denied = RejectedError("this app has no permission for it", code="gw.APIACLDecline")
+    market = WithParts(part_failure=denied)
+    stage = make(engine, market)
+    for _ in range(3):
+        await stage.hear("waitbuyerreceive")
+        await stage.make_due()
+        await stage.read_due()
+    assert market.asked == [(Part.LOGISTICS, "1"), (Part.REFUND, "TQ1")]
+
+
 async def test_what_the_api_has_not_is_not_asked_for(engine: AsyncEngine) -> None:
     market = WithParts(parts=frozenset())
     stage = make(engine, market)

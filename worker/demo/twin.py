@@ -18,6 +18,8 @@ from worker.cli.options import SandboxOptions
 from worker.embedded.process import GuardedProcess, ServerOrder, StopStep
 
 READY_WITHIN_S = 20.0
+VERIFICATIONS = 5
+"""So often the address is offered, as a person would press the button again: on a busy machine one second is short."""
 _READY = "sandbox at "
 _PAGE = 500
 
@@ -66,8 +68,15 @@ class Twin:
             await asyncio.to_thread(self._process.stop)
 
     async def begin(self, callback_url: str) -> None:
-        """Tell it where callbacks go, and let the lives begin."""
-        await self._post("/_sandbox/callback-url", {"url": callback_url, "verify": True})
+        """Tell it where callbacks go, and let the lives begin. A worker just started may answer late at first."""
+        for attempt in range(1, VERIFICATIONS + 1):
+            try:
+                await self._post("/_sandbox/callback-url", {"url": callback_url, "verify": True})
+                break
+            except TwinError:
+                if attempt == VERIFICATIONS:
+                    raise
+                await asyncio.sleep(1.0)
         await self._post("/_sandbox/start", {})
 
     async def stats(self) -> dict[str, Any]:

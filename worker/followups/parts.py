@@ -8,16 +8,20 @@ import structlog
 
 from worker.broker.durable import DurablePublisher, NotDurableError
 from worker.broker.envelope import fact_event
-from worker.domain.clock import Clock, Millis
+from worker.domain.clock import HOUR, Clock, Millis
 from worker.domain.facts import Fact
+from worker.domain.identity import Platform
 from worker.domain.part_reads import PartReads, wanted_part_reads
 from worker.domain.reducer import Order, apply
 from worker.followups.metrics import PART_READS
-from worker.marketplaces.port import Marketplace, MarketplaceError, Part
+from worker.marketplaces.port import Marketplace, MarketplaceError, Part, RejectedError
 from worker.storage.follow_up_claims import Claim
 
 BUDGET_S = 30.0
 """For all parts of one order together; what is left over comes with its next read."""
+DENIED_FOR: Millis = HOUR
+"""How long a kind of part is not asked for after the account was told that it may not read it."""
+_NO_PERMISSION = "gw.APIACLDecline"
 _log = structlog.get_logger()
 
 
@@ -29,6 +33,7 @@ class Parts:
         self._publisher = publisher
         self._clock = clock
         self._skew = skew
+        self._denied_until: dict[Part, Millis] = {}
 
     async def read(self, held: Claim, fact: Fact) -> None:
         """Read what `fact`, the order's own fresh read, leaves to be wished. What cannot be read is left out."""
@@ -43,12 +48,16 @@ class Parts:
 
     async def _read(self, held: Claim, order: Order, wanted: PartReads) -> None:
         platform = held.key.platform
-        if wanted.logistics and self._marketplace.reads_part(platform, Part.LOGISTICS):
+        if wanted.logistics and self._may_read(platform, Part.LOGISTICS):
             line_ids = [line.line_id for line in order.view.lines]
             await self._one(held, Part.LOGISTICS, line_ids)
-        if self._marketplace.reads_part(platform, Part.REFUND):
-            for refund_id in wanted.refund_ids:
+        for refund_id in wanted.refund_ids:
+            if self._may_read(platform, Part.REFUND):
                 await self._one(held, Part.REFUND, [refund_id])
+
+    def _may_read(self, platform: Platform, part: Part) -> bool:
+        denied_until = self._denied_until.get(part, 0)
+        return self._clock.now_ms() >= denied_until and self._marketplace.reads_part(platform, part)
 
     async def _one(self, held: Claim, part: Part, ids: list[str]) -> None:
         try:
@@ -57,6 +66,8 @@ class Parts:
             reason = f"{type(error).__name__}: {error}"[:300]
             _log.warning("a part of an order was not read", order=str(held.key), part=part.value, reason=reason)
             PART_READS.labels(part.value, type(error).__name__).inc()
+            if isinstance(error, RejectedError) and error.code == _NO_PERMISSION:
+                self._denied_until[part] = self._clock.now_ms() + DENIED_FOR
         else:
             PART_READS.labels(part.value, "read").inc()
 
