@@ -118,7 +118,8 @@ async def approve(
             await _end_alerts(connection, held, _ABOUT_APPROVAL)
         told = {"after": state.value, "seen_minor": seen, "approved_minor": outcome.up_to, "missing": outcome.missing}
         await _record(connection, held, actor, "approve", reason, told)
-        return Decided(follow_up_id, state, outcome.up_to, outcome.missing)
+        approved = held.row["approved_minor"] if outcome.up_to is None else outcome.up_to
+        return Decided(follow_up_id, state, approved, outcome.missing)
 
 
 async def reject(engine: AsyncEngine, follow_up_id: int, actor: Actor, *, reason: str) -> Decided:
