@@ -32,3 +32,13 @@ def test_an_empty_summary_does_not_pass() -> None:
 
 def test_good_figures_pass() -> None:
     assert list(check(GOOD)) == []
+
+
+def test_where_there_is_no_warehouse_none_is_told_and_nothing_is_booked() -> None:
+    there = GOOD | {"dialect": "alibaba1688", "bookings": 0, "warehouse_notices": 0}
+    assert list(check(there)) == []
+    assert list(check(there | {"bookings": 1})) == ["bookings is 1, expected 0"]
+    assert list(check(there | {"dialect": "pandapon"})) == [
+        "bookings is 0, so nothing was tried",
+        "warehouse_notices is 0, so nothing was tried",
+    ]

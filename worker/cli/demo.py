@@ -64,17 +64,17 @@ async def _play(
     async with set_stage(options, directory) as stage:
         with progress_bar(errors, quiet=as_json and not sys.stderr.isatty()) as show:
             verdict = await play(stage, show)
-        _print(verdict, as_json=as_json)
+        _print(verdict, options.dialect, as_json=as_json)
         if stay:
             _invite(errors, stage)
             await stop.wait()
     return 1 if verdict.broken else 0
 
 
-def _print(verdict: Verdict, *, as_json: bool) -> None:
+def _print(verdict: Verdict, dialect: str, *, as_json: bool) -> None:
     if as_json:
         differences = verdict.differences[:_SHOWN_DIFFERENCES]
-        whole = verdict.figures | {"broken": verdict.broken, "differences": differences}
+        whole = verdict.figures | {"dialect": dialect, "broken": verdict.broken, "differences": differences}
         print(msgspec.json.encode(whole).decode())  # noqa: T201 - the command's output
         return
     console = Console(highlight=False, soft_wrap=True)
