@@ -80,6 +80,9 @@ async def test_a_read_of_the_order_brings_its_parcels_and_its_refunds(engine: As
     await stage.read_due()
     assert market.asked == [(Part.LOGISTICS, "1"), (Part.REFUND, "TQ1")]
     assert await shown(engine) == [{"refund_id": "TQ1", "status": "succeeded", "amount_minor": 500}]
+    assert await rows(engine, "SELECT waybill, tracked, signed FROM parcels") == [
+        {"waybill": "SF0001", "tracked": "SIGN", "signed": True}
+    ]
     found = await rows(
         engine, "SELECT payload FROM outbox WHERE type = 'parcels_changed' ORDER BY sequence DESC LIMIT 1"
     )

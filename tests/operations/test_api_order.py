@@ -130,6 +130,9 @@ async def test_lines_parcels_and_refunds(database: str, client: httpx2.AsyncClie
             carrier="yuantong",
             line_ids=["b"],
             shipped_at=AT,
+            tracked="SIGN",
+            moved_at=AT,
+            signed=True,
         )
         refund = {"refund_id": "r1", "status": "awaiting_seller", "status_word": "waitselleragree", "confirmed": True}
         await add(connection, refunds, order_ref=ref, amount_minor=250, line_ids=["b"], **refund)
@@ -139,7 +142,8 @@ async def test_lines_parcels_and_refunds(database: str, client: httpx2.AsyncClie
     assert (first["name"], first["quantity"], first["price"], first["amount"]) == ("茶杯", "2.5", cny(400), cny(999))
     assert (first["logistics_status"], second["amount"]) == (2, None)
     parcel = {"parcel_id": "p1", "waybill": "YT1", "carrier": "yuantong", "status_word": None, "line_ids": ["b"]}
-    assert order["parcels"] == [parcel | {"shipped_at": "2026-01-02T03:04:05.678000Z"}]
+    moment = "2026-01-02T03:04:05.678000Z"
+    assert order["parcels"] == [parcel | {"shipped_at": moment, "tracked": "SIGN", "moved_at": moment, "signed": True}]
     assert order["refunds"] == [refund | {"amount": cny(250), "line_ids": ["b"]}]
 
 

@@ -26,7 +26,10 @@ LINE_COLUMNS = (
     "order_ref", "line_id", "position", "product_id", "sku_id", "name", "image_url", "quantity", "price_minor",
     "amount_minor", "status_word", "logistics_status", "refund_id", "refund_word",
 )  # fmt: skip
-PARCEL_COLUMNS = ("order_ref", "parcel_id", "waybill", "carrier", "status_word", "line_ids", "shipped_at")
+PARCEL_COLUMNS = (
+    "order_ref", "parcel_id", "waybill", "carrier", "status_word", "line_ids", "shipped_at", "tracked", "moved_at",
+    "signed",
+)  # fmt: skip
 REFUND_COLUMNS = ("order_ref", "refund_id", "status", "status_word", "amount_minor", "line_ids", "confirmed")
 
 
@@ -107,6 +110,9 @@ def parcel_rows(order_ref: int, order: Order) -> Iterator[tuple[Any, ...]]:
             plain(parcel.status_word),
             json_text(parcel.line_ids),
             instant(parcel.shipped_at),
+            plain(parcel.tracked) if isinstance(parcel.tracked, str) else None,
+            instant(parcel.moved_at if isinstance(parcel.moved_at, int) else None),
+            parcel.is_signed,
         )
 
 

@@ -111,6 +111,9 @@ parcels = Table(
     Column("status_word", Text),
     Column("line_ids", JSONB, nullable=False, server_default="[]"),
     instant("shipped_at"),
+    Column("tracked", Text),
+    instant("moved_at"),
+    Column("signed", Boolean, nullable=False, server_default=text("false")),
     Index("ix_parcels_waybill", "waybill"),
 )
 

@@ -99,7 +99,10 @@ class Line(BaseModel):
 
 
 class Parcel(BaseModel):
-    """One parcel. Its waybill number can be replaced later, its id cannot."""
+    """One parcel. Its waybill number can be replaced later, its id cannot.
+
+    `tracked` is the word of the latest read of the order's logistics, `moved_at` the latest step in its trace.
+    """
 
     parcel_id: str
     waybill: str | None
@@ -107,6 +110,9 @@ class Parcel(BaseModel):
     status_word: str | None
     line_ids: list[str]
     shipped_at: datetime | None
+    tracked: str | None
+    moved_at: datetime | None
+    signed: bool
 
 
 class Refund(BaseModel):
