@@ -1,4 +1,4 @@
-"""`python -m bench [ingress|reconcile]`: runs the benchmarks and writes bench/results/NAME.json."""
+"""`python -m bench [executor|ingress|reconcile]`: runs the benchmarks and writes bench/results/NAME.json."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 
 import uvloop
 
-from bench import ingress, reconcile
+from bench import executor, ingress, reconcile
 from bench.report import Result, save
 
-BENCHMARKS = {"ingress": ingress.measure, "reconcile": reconcile.measure}
+BENCHMARKS = {"executor": executor.measure, "ingress": ingress.measure, "reconcile": reconcile.measure}
 
 
 def main() -> int:

@@ -43,6 +43,7 @@ class Executor:
         self._engine = engine
         self._wakeups = wakeups
         self._concurrency = concurrency
+        self._refill = max(1, concurrency // 4)  # claims are made by the handful: each costs a transaction
         self._idle_s = idle_s
         self._holder = holder
         self._running: set[asyncio.Task[None]] = set()
@@ -56,11 +57,11 @@ class Executor:
         try:
             while not self._stopping.is_set():
                 free = self._concurrency - len(self._running)
-                held = await self._claim(free) if free else []
+                held = await self._claim(free) if free >= self._refill else []
                 for claim in held:
                     self._begin(claim)
                 progress()
-                await self._pause(full=len(held) == free)
+                await self._pause(full=len(held) == free or free < self._refill)
             if self._running:
                 await asyncio.wait(self._running)
         except asyncio.CancelledError:
@@ -104,7 +105,7 @@ class Executor:
 
     async def _pause(self, *, full: bool) -> None:
         """Wait for a free slot when all are taken, else for new work."""
-        if len(self._running) >= self._concurrency:
+        if self._concurrency - len(self._running) < self._refill:
             await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED, timeout=self._idle_s)
         elif not full:
             await self._wakeups.wait(Work.FOLLOW_UPS, self._idle_s)

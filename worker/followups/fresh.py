@@ -38,8 +38,9 @@ class FreshReads:
     async def read(self, held: Claim) -> Fresh:
         """Read the order, publish the answer, apply it. Raises MarketplaceError, NotDurableError."""
         fact = await self._marketplace.read_order(held.key.platform, held.key.order_id, Source.RESPONSE)
-        await self._publisher.publish(fact_event(fact))
-        fact_id = fact.derive_id()
+        event = fact_event(fact)
+        await self._publisher.publish(event)
+        fact_id = event.headers["ce_id"]
         order = apply(self.known(held), fact, fact_id, self._skew).order
         decisive = (order.evidence.lifecycle, order.evidence.amounts)
         stale_read = any(best is None or best.version.fact_id != fact_id for best in decisive)
