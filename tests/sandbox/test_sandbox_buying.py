@@ -113,6 +113,17 @@ async def test_a_shop_a_category_and_a_nick_are_found_by_their_encrypted_names(s
     assert (await stage.post(path("1688.goods.related"), body | {"offerId": offer.offer_id}))["data"]["data"]
 
 
+async def test_an_article_that_stands_in_an_order_is_shown_as_it_was_ordered() -> None:
+    stage = Stage(orders=3)
+    for order in stage.begin():
+        for item in (await stage.detail(order.order_id))["data"]["productItems"]:
+            asked = {"offerId": item["productID"], "country": "en"}
+            article = (await stage.post(path("1688.goods.detail"), asked))["data"]
+            assert article["subject"] == item["name"]
+            assert article["productSkuInfos"][0]["skuId"] == item["skuID"]
+            assert Decimal(article["productSkuInfos"][0]["price"]) == item["price"]
+
+
 async def test_a_preview_says_in_fen_and_yuan_what_the_created_order_then_costs(stage: Stage) -> None:
     (offer,) = buyable(stage, shop=1, count=1)
     preview = (await stage.post(PREVIEW, order_of(offer)))["data"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from worker.catalogue.operation import Dialect
 from worker.sandbox.basket import map_id, offer_of, open_id
 from worker.sandbox.codes import Refused
 from worker.sandbox.menu import Action
-from worker.sandbox.offers import SHOPS, Offer, found_offers, seller_of
+from worker.sandbox.offers import SHOPS, Offer, Sku, found_offers, seller_of
 from worker.sandbox.parameters import Parameters
 from worker.sandbox.sandbox import Sandbox
 
@@ -31,8 +32,8 @@ Words = Callable[[Sandbox, Parameters], str]
 
 
 def detail(sandbox: Sandbox, call: Parameters) -> dict[str, Any]:
-    """One article with its skus."""
-    offer = offer_of(sandbox, call)
+    """One article with its skus; what stands in an order is shown as it was ordered."""
+    offer = _as_ordered(sandbox, offer_of(sandbox, call))
     return {
         "offerId": offer.offer_id,
         "offerMapId": map_id(offer.offer_id),
@@ -60,6 +61,21 @@ def detail(sandbox: Sandbox, call: Parameters) -> dict[str, Any]:
             "quoteType": 1,
         },
     }
+
+
+def _as_ordered(sandbox: Sandbox, offer: Offer) -> Offer:
+    """The lives order articles of their own invention: name, picture and sku of those come first."""
+    lines = (goods for order in sandbox.world.orders.values() for goods in order.life.goods)
+    ordered = [goods for goods in lines if goods.product_id == offer.offer_id]
+    known = {sku.sku_id for sku in offer.skus}
+    own = {goods.sku_id: goods for goods in ordered if goods.sku_id not in known}
+    if not own:
+        return offer
+    skus = tuple(
+        Sku(goods.sku_id, goods.spec_id, goods.sku, goods.price_fen, offer.skus[0].stock) for goods in own.values()
+    )
+    first = next(iter(own.values()))
+    return replace(offer, subject=first.name, image=first.image, unit=first.unit, skus=(*skus, *offer.skus))
 
 
 def _search(words: Words) -> Action:

@@ -6,6 +6,7 @@ on the truth. Without a lag nothing is kept.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -32,12 +33,13 @@ O = TypeVar("O", bound=Kept)  # noqa: E741 - an order
 class History(Generic[O]):
     """Older states of orders, as far back as a read may look."""
 
-    def __init__(self, orders: Mapping[str, O], now_ms: NowMs, stale_s: float) -> None:
+    def __init__(self, orders: Mapping[str, O], now_ms: NowMs, stale_s: float, seed: int = 1) -> None:
         self._orders = orders
         self._now_ms = now_ms
         self._stale_ms = round(stale_s * 1000)
         self._states: dict[str, list[tuple[int, O]]] = {}
-        self._reads = 0
+        self._seed = seed
+        self._reads: Counter[str] = Counter()
 
     def keep(self, order: O) -> None:
         """Remember how an order is from now on; to be called after every change."""
@@ -52,21 +54,22 @@ class History(Generic[O]):
     def seen(self, order_id: str) -> O | None:
         """The order as one more read sees it; None if it does not see any."""
         order = self._orders.get(order_id)
-        return order if order is None or self._stale_ms == 0 else self._at(order, self._look_ms())
+        return order if order is None or self._stale_ms == 0 else self._at(order, self._look_ms(order_id))
 
     def all_seen(self) -> Iterator[O]:
         """All orders as one more list sees them, at one moment."""
         if self._stale_ms == 0:
             yield from self._orders.values()
             return
-        at_ms = self._look_ms()
+        at_ms = self._look_ms("list")
         for order in self._orders.values():
             if (seen := self._at(order, at_ms)) is not None:
                 yield seen
 
-    def _look_ms(self) -> int:
-        self._reads += 1
-        return self._now_ms() - round(stream("lag", self._reads).uniform(0, self._stale_ms))
+    def _look_ms(self, key: str) -> int:
+        """The nth read of an order, or of the list, lags by as much in every run."""
+        self._reads[key] += 1
+        return self._now_ms() - round(stream(self._seed, "lag", key, self._reads[key]).uniform(0, self._stale_ms))
 
     def _at(self, order: O, at_ms: int) -> O | None:
         states = self._states.get(order.order_id, [])

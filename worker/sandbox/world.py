@@ -48,7 +48,7 @@ class World:
         """Per order whose life goes on: the entry of the next step, and the steps from it on."""
         self.orders: dict[str, Order] = {}
         """By id as text, in the order of their creation."""
-        self.history: History[Order] = History(self.orders, now_ms, config.stale_s)
+        self.history: History[Order] = History(self.orders, now_ms, config.stale_s, config.seed)
         self.planned = 0
         self.ledgers = ledgers or Ledgers()
         self._payments_of: Counter[str] = Counter()

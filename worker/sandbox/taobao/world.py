@@ -57,7 +57,7 @@ class TaobaoWorld:
         self.orders: dict[str, TaobaoOrder] = {}
         """By the purchase order's id as text."""
         self._by_sales_id: dict[str, str] = {}
-        self.history: History[TaobaoOrder] = History(self.orders, now_ms, config.stale_s)
+        self.history: History[TaobaoOrder] = History(self.orders, now_ms, config.stale_s, config.seed)
         self.planned = 0
 
     @property
