@@ -19,7 +19,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .PHONY: help setup ready demo seeds test bench kafka format lock audit \
 	check check-format check-lint check-types check-imports check-dependencies check-requirements check-sizes \
-	check-migrations check-openapi check-compose check-docs
+	check-migrations check-openapi check-compose check-docs check-secrets
 
 help: ## List what can be made
 	@awk 'BEGIN { FS = ":.*## "; print "make TARGET [NAME=value …]\n" } \
@@ -53,7 +53,7 @@ seeds: ready ## Play the demo for many seeds, one after another, and judge each 
 test: ready ## Run the tests [ARGS="tests/domain -k price"]
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: check-format check-lint check-types check-imports check-dependencies check-requirements check-sizes check-migrations check-openapi check-compose check-docs ## Run every check that CI runs, apart from the tests
+check: check-format check-lint check-types check-imports check-dependencies check-requirements check-sizes check-migrations check-openapi check-compose check-docs check-secrets ## Run every check that CI runs, apart from the tests
 
 check-format: ready ## The code is formatted (ruff format)
 	@$(BIN)/ruff format --check .
@@ -88,6 +88,9 @@ check-compose: ready ## docker-compose.yml fits the Compose specification and ou
 
 check-docs: ready ## Links, make targets and decision numbers in the documents lead somewhere
 	@$(BIN)/python -m tools.check_docs
+
+check-secrets: ready ## No tracked file holds a key, a token or a password
+	@$(BIN)/python -m tools.check_secrets
 
 bench: ready ## Measure, against Apache Kafka [ONLY=ingress|reconcile]
 	@$(BIN)/python -m bench $(ONLY) $(ARGS)
