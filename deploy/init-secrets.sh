@@ -14,7 +14,9 @@ make() { # name, value
 }
 
 make postgres_password "$(random)"
-make ordersync_database_url "postgresql://ordersync:$(cat postgres_password)@postgres:5432/ordersync"
+make owner_database_url "postgresql://ordersync:$(cat postgres_password)@postgres:5432/ordersync"
+make worker_database_password "$(random)"
+make ordersync_database_url "postgresql://ordersync_worker:$(cat worker_database_password)@postgres:5432/ordersync"
 make ordersync_api_token "$(random)"
 make main_callback_token "$(random)"
 [ -e main_access_secret ] || echo "to do: put the access secret of the account \"main\" into deploy/secrets/main_access_secret" >&2

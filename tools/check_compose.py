@@ -90,7 +90,8 @@ def careless(name: str, service: Service, built: Collection[str]) -> Iterator[st
 def unknown_settings(name: str, service: Service, known: Collection[str]) -> Iterator[str]:
     """Yields each of our settings, as variable or as secret file, that the worker does not read."""
     given = [variable for variable in service.get("environment", {}) if variable.startswith(PREFIX)]
-    given += [secret.upper() for secret in service.get("secrets", []) if secret.startswith(PREFIX.lower())]
+    files = [item["target"] if isinstance(item, dict) else item for item in service.get("secrets", [])]
+    given += [secret.upper() for secret in files if secret.startswith(PREFIX.lower())]
     for variable in given:
         if variable not in known:
             yield f"{name}: {variable} is not a setting of the worker"

@@ -51,10 +51,12 @@ def test_passwords_are_long_and_differ_and_the_address_carries_its_own(deploy: P
     make_secrets(deploy)
     made = contents(deploy)
     random = [made["postgres_password"], made["ordersync_api_token"], made["main_callback_token"]]
-    assert len(set(random)) == 3
+    random.append(made["worker_database_password"])
+    assert len(set(random)) == 4
     assert {len(secret) for secret in random} == {64}
-    expected = f"postgresql://ordersync:{made['postgres_password']}@postgres:5432/ordersync"
-    assert made["ordersync_database_url"] == expected
+    owner = f"postgresql://ordersync:{made['postgres_password']}@postgres:5432/ordersync"
+    worker = f"postgresql://ordersync_worker:{made['worker_database_password']}@postgres:5432/ordersync"
+    assert (made["owner_database_url"], made["ordersync_database_url"]) == (owner, worker)
 
 
 def test_the_folder_is_closed_and_the_files_are_readable_in_containers(deploy: Path) -> None:
