@@ -65,10 +65,10 @@ class Market:
         self.network = httpx2.ASGITransport(create_app(self.sandbox))
         self.spoil: Spoil | None = None
         self.sandbox.start()
-        self._run_due()
+        self.run_due()
         while self.clock.shift < 0:
             self.clock.shift = min(0, self.clock.shift + HOUR_MS)
-            self._run_due()
+            self.run_due()
             for order in self.orders():
                 if order.payable:
                     self.sandbox.world.pay(order, "agreement")
@@ -83,11 +83,11 @@ class Market:
 
     async def answer(self, request: httpx2.Request, body: bytes) -> httpx2.Response:
         """Act on a request that has left."""
-        self._run_due()
+        self.run_due()
         sent = httpx2.Request(request.method, request.url, headers=request.headers, content=body)
         response = await self.network.handle_async_request(sent)
         content = await response.aread()
-        self._run_due()
+        self.run_due()
         whole = httpx2.Response(response.status_code, headers=response.headers, content=content)
         return whole if self.spoil is None else await self.spoil(sent, whole)
 
@@ -99,7 +99,7 @@ class Market:
         """Everything that was taken, fen."""
         return sum(row.amount_fen for row in self.sandbox.ledgers.payments)
 
-    def _run_due(self) -> None:
+    def run_due(self) -> None:
         while self.sandbox.agenda.run_due():
             pass
 

@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.followups.stage import NEEDS_PERSON, PAID, UNCLEAR, FakeMarketplace, Stage, answering, paused_call
 from tests.storage.database import execute, rows, value
-from worker.domain.clock import SystemClock, to_datetime
 from worker.domain.effects import EffectState
 from worker.followups.executor import LEASE_S
 from worker.marketplaces.port import EffectAnswer, EffectOutcome, NotSentError
@@ -165,7 +164,7 @@ async def test_several_recoveries_at_once_make_one_unknown_and_one_alert(stage: 
 
 
 def ending(held: Claim, state: EffectState = EffectState.SUCCEEDED) -> Ending:
-    return Ending(held, state, "late", to_datetime(SystemClock().now_ms()), "done")
+    return Ending(held, state, "late", 0, "done")
 
 
 async def begin(stage: Stage, held: Claim) -> bool:
@@ -200,7 +199,7 @@ async def test_a_zombie_whose_claim_was_taken_over_may_neither_begin_nor_end_nor
     assert await end(stage, zombie) is False
     async with transaction(stage.engine) as connection:
         assert not await follow_up_claims.release(
-            connection, zombie, state=EffectState.PLANNED, reason=None, due_at=ending(zombie).due_at, failed=False
+            connection, zombie, state=EffectState.PLANNED, reason=None, pause=0, failed=False
         )
     assert await stage.state() == "sending"
     assert await end(stage, held) is True

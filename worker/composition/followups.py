@@ -68,7 +68,9 @@ def build_posts(
         return Post(action.effect, perform, concurrency)
 
     if policy.auto_pay:
-        together = PayTogether(marketplace, _linger) if marketplace.pay_batch_size > 1 else None
+        together = (
+            PayTogether(marketplace, _linger, monotonic=outside.monotonic) if marketplace.pay_batch_size > 1 else None
+        )
         concurrency = max(PAY_CONCURRENCY, marketplace.pay_batch_size)
         yield post(Pay(marketplace, reads, policy, together=together), concurrency)
     if policy.notify_warehouse:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from worker.domain.alerts import Alert
-from worker.domain.clock import Clock, to_datetime
+from worker.domain.clock import SECOND, Clock, Millis, to_datetime
 from worker.domain.effect_alerts import budget_alert
 from worker.domain.identity import OrderKey
 from worker.domain.policy import Policy
@@ -23,16 +22,19 @@ from worker.storage.wakeup import Work, notify
 
 MOST_AT_ONCE = 200
 """Follow-ups that one transaction writes."""
-LOOK_AGAIN = timedelta(minutes=10)
+LOOK_AGAIN: Millis = 600 * SECOND
 """What is over budget is looked at again this soon: a payment that proves not made gives its money back."""
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """Whether a call may be made: `attempt` is its number, None: it must not. `until`: over budget, look again then."""
+    """Whether a call may be made: `attempt` is its number, None: it must not.
+
+    `over_budget_for`: the budget forbids it; look again after so long.
+    """
 
     attempt: int | None
     reason: str = ""
-    until: datetime | None = None
+    over_budget_for: Millis | None = None
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -52,7 +54,7 @@ class Ledger:
         self._policy = policy
         self._clock = clock
         self._beginnings: Batcher[Beginning, Begun] = Batcher(self._begin, most=MOST_AT_ONCE)
-        self._notes: Batcher[Note, bool] = Batcher(self._record, most=MOST_AT_ONCE)
+        self._notes: Batcher[Note, bool] = Batcher(self._record, most=MOST_AT_ONCE, keep_abandoned=True)
 
     async def begin(self, call: Beginning) -> Begun:
         """Write a call as sent, unless budget, pause, plan, doubt or a lost claim forbid it."""
@@ -98,10 +100,10 @@ class Ledger:
             if not call.spends:
                 continue
             if policy.daily_budget is not None and day + amount > policy.daily_budget:
-                refused[call.held.id] = self._refusal("daily", spent.next_day)
+                refused[call.held.id] = _refusal("daily", spent.day_ends_in)
                 alerts.append(budget_alert(self._account, "daily", amount, day, policy.daily_budget))
             elif policy.monthly_budget is not None and month + amount > policy.monthly_budget:
-                refused[call.held.id] = self._refusal("monthly", spent.next_month)
+                refused[call.held.id] = _refusal("monthly", spent.month_ends_in)
                 alerts.append(budget_alert(self._account, "monthly", amount, month, policy.monthly_budget))
             else:
                 day, month = day + amount, month + amount
@@ -109,10 +111,6 @@ class Ledger:
             await alert_store.open_alerts(connection, alerts, {}, {})
             await notify(connection, Work.ALERTS)
         return refused
-
-    def _refusal(self, which: str, next_at: datetime) -> Begun:
-        soon = to_datetime(self._clock.now_ms()) + LOOK_AGAIN
-        return Begun(None, f"the account's {which} budget does not allow it now", min(next_at, soon))
 
     async def _record(self, notes: Sequence[Note]) -> list[bool]:
         now = to_datetime(self._clock.now_ms())
@@ -128,3 +126,7 @@ class Ledger:
             await follow_up_wants.want_refreshes(connection, [(ref, self._account, now) for ref in read])
             await notify(connection, Work.FOLLOW_UPS, Work.ALERTS)
         return [note.what.held.id in done for note in notes]
+
+
+def _refusal(which: str, ends_in: Millis) -> Begun:
+    return Begun(None, f"the account's {which} budget does not allow it now", min(ends_in, LOOK_AGAIN))

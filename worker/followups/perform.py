@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -12,7 +11,7 @@ import structlog
 
 from worker.broker.durable import NotDurableError
 from worker.domain.alerts import Alert
-from worker.domain.clock import Clock, to_datetime
+from worker.domain.clock import SECOND, Clock, Millis
 from worker.domain.effect_alerts import (
     approval_alert,
     needs_person_alert,
@@ -104,6 +103,9 @@ class Perform:
         except (MarketplaceError, NotDurableError) as error:
             await self._wait(held, f"the read before it failed: {type(error).__name__}: {error}"[:500])
             return
+        except Exception as error:
+            await self._wait(held, f"the judgement failed in our own code: {type(error).__name__}")
+            raise
         decision = judged.decision
         if decision.verdict in _OVER:
             await self._release(held, EffectState.CANCELLED, decision.reason)
@@ -116,7 +118,7 @@ class Perform:
             await self._proceed(held, judged, judged.call)
 
     async def _proceed(self, held: Claim, judged: Judged, call: Call) -> None:
-        written_at = self._monotonic()
+        written_at = self._instant()
         begun = await self._ledger.begin(
             Beginning(
                 held,
@@ -127,15 +129,23 @@ class Perform:
                 spends=self._action.spends,
             )
         )
-        if begun.until is not None:
+        if begun.over_budget_for is not None:
             FOLLOW_UPS.labels(held.effect.value, "over_budget").inc()
-            await self._release(held, EffectState.PLANNED, begun.reason, due_at=begun.until, over_budget=True)
+            await self._release(held, EffectState.PLANNED, begun.reason, rest=begun.over_budget_for, over_budget=True)
         elif begun.attempt is None:
-            await self._release(held, EffectState.PLANNED, begun.reason)
-        elif self._monotonic() - written_at > SEND_WITHIN_S:
+            await self._wait(held, begun.reason)
+        elif self._since(written_at) > SEND_WITHIN_S:
             await self._end(held, judged, None, "held up before the call; nothing was sent")
         else:
             await self._send(held, judged, call, begun.attempt)
+
+    def _instant(self) -> tuple[float, Millis]:
+        return self._monotonic(), self._clock.now_ms()
+
+    def _since(self, then: tuple[float, Millis]) -> float:
+        """Return the seconds since an instant by the clock that says more: one stands still while a machine sleeps."""
+        monotonic, wall = self._instant()
+        return max(monotonic - then[0], (wall - then[1]) / SECOND)
 
     async def _send(self, held: Claim, judged: Judged, call: Call, attempt: int) -> None:
         """Make the one call. From here on everything that is not definite is unknown."""
@@ -155,12 +165,11 @@ class Perform:
         await self._end(held, judged, answer, answer.reason)
 
     async def _end(self, held: Claim, judged: Judged, answer: EffectAnswer | None, reason: str) -> None:
-        now = self._clock.now_ms()
         ending = Ending(
             held=held,
             state=EffectState.PLANNED if answer is None else _STATES[answer.outcome],
             reason=reason[:500],
-            due_at=to_datetime(now + (pause(held.failures, self._jitter) if answer is None else 0)),
+            pause=pause(held.failures, self._jitter) if answer is None else 0,
             outcome="not_sent" if answer is None else answer.outcome.value,
             pay_url=answer.pay_url if answer else None,
             answer=answer.detail if answer else None,
@@ -174,10 +183,7 @@ class Perform:
 
     async def _wait(self, held: Claim, reason: str) -> None:
         """Give back what cannot begin yet, with pauses that grow; who waits for long is told to a person."""
-        alert = None
-        if held.failures + 1 == ALERT_AFTER_FAILURES:
-            alert = waiting_alert(held.effect, held.key, reason)
-        await self._release(held, EffectState.PLANNED, reason, alert, failed=True)
+        await self._release(held, EffectState.PLANNED, reason, _waiting(held, reason), failed=True)
 
     async def _release(
         self,
@@ -188,14 +194,18 @@ class Perform:
         *,
         failed: bool = False,
         amount: int | None = None,
-        due_at: datetime | None = None,
+        rest: Millis | None = None,
         over_budget: bool = False,
     ) -> None:
-        if due_at is None:
-            due_at = to_datetime(self._clock.now_ms() + pause(held.failures if failed else 0, self._jitter))
-        release = Release(held, state, reason, due_at, failed, amount, over_budget)
+        if rest is None:
+            rest = pause(held.failures if failed else 0, self._jitter)
+        release = Release(held, state, reason, rest, failed, amount, over_budget)
         await self._ledger.note(Note(release, (alert,) if alert else ()))
         FOLLOW_UPS.labels(held.effect.value, f"released_{state.value}").inc()
+
+
+def _waiting(held: Claim, reason: str) -> Alert | None:
+    return waiting_alert(held.effect, held.key, reason) if held.failures + 1 >= ALERT_AFTER_FAILURES else None
 
 
 def _alerts(held: Claim, amount: int | None, ending: Ending) -> tuple[Alert, ...]:
@@ -206,5 +216,8 @@ def _alerts(held: Claim, amount: int | None, ending: Ending) -> tuple[Alert, ...
             return (unknown_alert(held.effect, held.key, amount, ending.reason or ""),)
         case EffectState.REJECTED:
             return (rejected_alert(held.effect, held.key, ending.reason or ""),)
+        case EffectState.PLANNED:
+            alert = _waiting(held, ending.reason or "")
+            return (alert,) if alert else ()
         case _:
             return ()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from worker.domain.effect_alerts import unknown_alert
+from worker.domain.effect_alerts import approval_alert, unknown_alert
 from worker.domain.policy import Policy
 from worker.followups.metrics import CLEARED, EXPIRED
 from worker.storage import alert_store, follow_up_recovery
@@ -84,7 +84,10 @@ class Recovery:
             )
             for one in given_up
         ]
-        await alert_store.open_alerts(connection, alerts, {one.key: one.order_ref for one in given_up}, {})
+        unasked = await follow_up_recovery.unasked(connection, account)
+        alerts += [approval_alert(one.effect, one.key, one.amount, one.reason) for one in unasked]
+        refs = {one.key: one.order_ref for one in (*given_up, *unasked)}
+        await alert_store.open_alerts(connection, alerts, refs, {})
         if cleared or woken or alerts:
             await notify(connection, Work.FOLLOW_UPS, Work.ALERTS)
         CLEARED.labels(account).inc(cleared)

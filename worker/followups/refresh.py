@@ -93,10 +93,10 @@ class Refresh:
         is_ours = failures >= ALERT_AFTER_FAILURES and not (self._away and isinstance(error, RetryableError))
         reason = f"{type(error).__name__}: {error}"[:500]
         _log.warning("read failed", order=str(held.key), reason=reason, failures=failures)
-        due_at = to_datetime(self._clock.now_ms() + pause(held.failures, self._jitter))
+        rest = pause(held.failures, self._jitter)
         state = EffectState.REJECTED if refused else EffectState.PLANNED
         async with transaction(self._engine) as connection:
-            await follow_up_claims.release(connection, held, state=state, reason=reason, due_at=due_at, failed=True)
+            await follow_up_claims.release(connection, held, state=state, reason=reason, pause=rest, failed=True)
             if circuit_opened:
                 await alert_store.open_alerts(connection, [marketplace_away_alert(held.key.account, reason)], {}, {})
                 await notify(connection, Work.ALERTS)

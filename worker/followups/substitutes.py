@@ -61,9 +61,9 @@ class Substitutes:
     async def _give_back(self, held: Claim, reason: str, *, for_good: bool) -> None:
         _log.warning("no substitutes found", order=str(held.key), line=held.purpose, reason=reason)
         state = EffectState.REJECTED if for_good else EffectState.PLANNED
-        due_at = to_datetime(self._clock.now_ms() + pause(held.failures, self._jitter))
+        rest = pause(held.failures, self._jitter)
         async with transaction(self._engine) as connection:
-            await follow_up_claims.release(connection, held, state=state, reason=reason, due_at=due_at, failed=True)
+            await follow_up_claims.release(connection, held, state=state, reason=reason, pause=rest, failed=True)
         FOLLOW_UPS.labels(Effect.FIND_SUBSTITUTES.value, "rejected" if for_good else "failed").inc()
 
 

@@ -70,7 +70,8 @@ _RESOLVE_SETTLED_LETTERS = text(
     {_NOTICE_RESOLVED}
     """  # noqa: S608 - names are ours
 )
-# An alert about a follow-up lasts as long as the state that it tells of, whichever way that ended.
+# An alert about a follow-up lasts as long as the state that it tells of, whichever way that ended. What is over budget
+# is still claimed between its refusal, which opens the alert, and the moment at which its row says so.
 _RESOLVE_OUTLIVED = text(
     f"""
     WITH tells AS (SELECT * FROM (VALUES ('payment_unknown', 'unknown'), ('effect_unknown', 'unknown'),
@@ -80,12 +81,13 @@ _RESOLVE_OUTLIVED = text(
     done AS (
         UPDATE alerts a SET resolved_at = now() FROM tells t
         WHERE a.resolved_at IS NULL AND a.kind = t.kind AND a.order_ref IS NOT NULL AND NOT EXISTS (
-            SELECT 1 FROM follow_ups f WHERE f.order_ref = a.order_ref AND f.state = t.state
+            SELECT 1 FROM follow_ups f WHERE f.order_ref = a.order_ref
+                AND (f.state = t.state OR t.kind = 'effect_waiting' AND f.state = 'sending')
                 AND f.effect = coalesce(a.details->>'effect', 'pay')
                 AND (t.kind <> 'effect_waiting' OR f.failures >= 1))
             OR a.resolved_at IS NULL AND a.kind = 'budget_exhausted' AND a.kind = t.kind AND NOT EXISTS (
             SELECT 1 FROM follow_ups f WHERE f.account = a.details->>'account' AND f.state = t.state
-                AND f.budget_refusals > 0)
+                AND (f.budget_refusals > 0 OR f.claimed_until > now() AND f.effect IN ('pay', 'book_international')))
         RETURNING a.id)
     {_NOTICE_RESOLVED}
     """  # noqa: S608 - names are ours

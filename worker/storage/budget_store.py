@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from worker.domain.clock import Millis
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('ordersync.budget:' || CAST(:account AS text), 0))")
 # Days and months are Beijing's, which has no summer time: the marketplaces' own days.
@@ -17,7 +17,8 @@ _SPENT = text(
             (date_trunc('day', l.here) + interval '1 day') AT TIME ZONE INTERVAL '08:00' AS next_day,
             (date_trunc('month', l.here) + interval '1 month') AT TIME ZONE INTERVAL '08:00' AS next_month
         FROM (SELECT now() AT TIME ZONE INTERVAL '08:00' AS here) AS l)
-    SELECT b.next_day, b.next_month,
+    SELECT CAST(extract(epoch FROM b.next_day - now()) * 1000 AS bigint) AS day_ends_in,
+        CAST(extract(epoch FROM b.next_month - now()) * 1000 AS bigint) AS month_ends_in,
         CAST(coalesce(sum(s.amount_minor) FILTER (WHERE s.spent_at >= b.day), 0) AS bigint) AS day,
         CAST(coalesce(sum(s.amount_minor), 0) AS bigint) AS month
     FROM b LEFT JOIN spendings s ON s.account = :account AND s.released_at IS NULL AND s.spent_at >= b.month
@@ -38,12 +39,12 @@ _RECENT = text(
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """Minor units spent so far in the current Beijing day and month, and when the next ones begin."""
+    """Minor units spent so far in the current Beijing day and month, and how long these last."""
 
     day: int
     month: int
-    next_day: datetime
-    next_month: datetime
+    day_ends_in: Millis
+    month_ends_in: Millis
 
 
 async def lock_budget(connection: AsyncConnection, account: str) -> None:
@@ -54,7 +55,7 @@ async def lock_budget(connection: AsyncConnection, account: str) -> None:
 async def spent(connection: AsyncConnection, account: str) -> Spent:
     """Return what the account has spent. Exact only under its lock."""
     row = (await connection.execute(_SPENT, {"account": account})).one()
-    return Spent(row.day, row.month, row.next_day, row.next_month)
+    return Spent(row.day, row.month, row.day_ends_in, row.month_ends_in)
 
 
 async def recently_spent(connection: AsyncConnection, account: str) -> tuple[int, int]:

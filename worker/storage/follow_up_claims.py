@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from worker.domain.clock import SECOND, Millis
 from worker.domain.effects import EffectState
 from worker.domain.evidence import Evidence
 from worker.domain.identity import OrderKey, Platform
@@ -51,24 +52,28 @@ _CLAIM = text(
         {PLAN_OUTPUTS}
     """  # noqa: S608 - constants
 )
+# The pause keeps a clock of ours that is slow from reading the order again and again without one.
 _FINISH_READ = text(
     """
     UPDATE follow_ups SET
         asked_at = greatest(asked_at, :asked_at), failures = 0, reason = NULL, claim_token = NULL, claimed_until = NULL,
         state = CASE WHEN wanted_after < :asked_at THEN 'succeeded' ELSE 'planned' END,
-        due_at = greatest(wanted_after, now()), updated_at = now()
+        due_at = CASE WHEN wanted_after < :asked_at THEN now()
+            ELSE greatest(wanted_after, now() + interval '1 second') END, updated_at = now()
     WHERE id = :id AND claim_token = CAST(:token AS uuid) AND state = 'planned'
     """
 )
-_RELEASE_COLUMNS = ("id", "token", "state", "reason", "due_at", "failed", "amount", "over_budget")
+_RELEASE_COLUMNS = ("id", "token", "state", "reason", "pause_s", "failed", "amount", "over_budget")
 _RELEASE = text(
     """
-    UPDATE follow_ups f SET state = r.state, reason = r.reason, due_at = r.due_at, failures = f.failures + r.failed,
+    UPDATE follow_ups f SET state = r.state, reason = r.reason, failures = f.failures + r.failed,
+        due_at = now() + make_interval(secs => r.pause_s),
         amount_minor = coalesce(r.amount, f.amount_minor), budget_refusals = f.budget_refusals + r.over_budget,
         claim_token = NULL, claimed_until = NULL, updated_at = now()
     FROM unnest(CAST(:id AS bigint[]), CAST(:token AS uuid[]), CAST(:state AS text[]), CAST(:reason AS text[]),
-        CAST(:due_at AS timestamptz[]), CAST(:failed AS int[]), CAST(:amount AS bigint[]), CAST(:over_budget AS int[]))
-        AS r(id, token, state, reason, due_at, failed, amount, over_budget)
+        CAST(:pause_s AS double precision[]), CAST(:failed AS int[]), CAST(:amount AS bigint[]),
+        CAST(:over_budget AS int[]))
+        AS r(id, token, state, reason, pause_s, failed, amount, over_budget)
     WHERE f.id = r.id AND f.claim_token = r.token AND f.state = 'planned' RETURNING f.id
     """
 )
@@ -96,12 +101,15 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Release(msgspec.Struct, frozen=True):
-    """A claim given back unsent. `failed`: pauses grow. `amount`: what it would have cost, where that is news."""
+    """A claim given back unsent, to be claimed again after `pause`: by the database's clock, whatever ours says.
+
+    `failed`: pauses grow. `amount`: what it would have cost, where that is news.
+    """
 
     held: Claim
     state: EffectState
     reason: str | None
-    due_at: datetime
+    pause: Millis
     failed: bool = False
     amount: int | None = None
     over_budget: bool = False
@@ -153,7 +161,7 @@ async def release_many(connection: AsyncConnection, releases: Sequence[Release])
             one.held.token,
             one.state.value,
             one.reason,
-            one.due_at,
+            one.pause / SECOND,
             int(one.failed),
             one.amount,
             int(one.over_budget),
@@ -165,7 +173,7 @@ async def release_many(connection: AsyncConnection, releases: Sequence[Release])
 
 
 async def release(
-    connection: AsyncConnection, held: Claim, *, state: EffectState, reason: str | None, due_at: datetime, failed: bool
+    connection: AsyncConnection, held: Claim, *, state: EffectState, reason: str | None, pause: Millis, failed: bool
 ) -> bool:
     """Give one claim back unsent. False if it was no longer ours."""
-    return held.id in await release_many(connection, [Release(held, state, reason, due_at, failed)])
+    return held.id in await release_many(connection, [Release(held, state, reason, pause, failed)])

@@ -96,6 +96,17 @@ _GIVEN_UP = text(
     WHERE {_PROVEN} AND f.attempts >= :attempts ORDER BY f.id LIMIT 100
     """  # noqa: S608 - constants
 )
+# Held by reconcile, which knows no price; what the executor holds has its alert already.
+_UNASKED = text(
+    """
+    SELECT f.effect, f.order_ref, f.amount_minor, f.reason, o.account, o.platform, o.order_id
+    FROM follow_ups f JOIN orders o ON o.id = f.order_ref
+    WHERE f.account = :account AND f.state = 'awaiting_approval' AND f.effect <> 'pay' AND NOT EXISTS (
+        SELECT 1 FROM alerts a WHERE a.resolved_at IS NULL AND a.order_ref = f.order_ref
+            AND a.kind = 'approval_waiting' AND a.details->>'effect' = f.effect)
+    ORDER BY f.id LIMIT 100
+    """
+)
 # Only those that came after the account was last set going again: who resumes has seen the older ones.
 _FRESH_UNKNOWNS = text(
     """
@@ -121,13 +132,14 @@ CLEARED_BY_READS = (Effect.PAY, Effect.CONFIRM_RECEIPT, Effect.CANCEL)
 
 
 class Unsettled(msgspec.Struct, frozen=True):
-    """An effect of which nobody knows whether it took place. `amount` in minor units."""
+    """An effect that waits for something to be known or decided, of which `reason` tells. `amount` in minor units."""
 
     effect: Effect
     key: OrderKey
     order_ref: int
     amount: int | None
     reads: int = 0
+    reason: str = ""
 
 
 async def expire_sending(connection: AsyncConnection) -> list[Unsettled]:
@@ -182,6 +194,18 @@ async def given_up(connection: AsyncConnection, account: str, rule: SecondAttemp
         Unsettled(
             Effect(row.effect), OrderKey(row.account, Platform(row.platform), row.order_id), row.order_ref,
             row.amount_minor, row.not_done_reads,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+async def unasked(connection: AsyncConnection, account: str) -> list[Unsettled]:
+    """Return what waits for an approval and no open alert tells of; payments have the alerts of their order."""
+    rows = await connection.execute(_UNASKED, {"account": account})
+    return [
+        Unsettled(
+            Effect(row.effect), OrderKey(row.account, Platform(row.platform), row.order_id), row.order_ref,
+            row.amount_minor, reason=row.reason or "",
         )
         for row in rows
     ]  # fmt: skip

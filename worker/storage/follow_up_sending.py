@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from worker.domain.clock import SECOND, Millis
 from worker.domain.effects import EffectState
 from worker.storage.bulk import as_params
 from worker.storage.follow_up_claims import IS_PAUSED, Claim
@@ -65,17 +65,18 @@ _LOCK_CLAIMS = text(
     ORDER BY order_ref, effect, purpose FOR UPDATE
     """
 )
-_END_COLUMNS = ("id", "token", "state", "reason", "pay_url", "due_at", "outcome", "answer", "reference")
+_END_COLUMNS = ("id", "token", "state", "reason", "pay_url", "pause_s", "outcome", "answer", "reference")
 # What certainly was not sent is no attempt. What was certainly not spent does not count against the budget.
 _END = text(
     """
     WITH asked AS (
         SELECT * FROM unnest(CAST(:id AS bigint[]), CAST(:token AS uuid[]), CAST(:state AS text[]),
-            CAST(:reason AS text[]), CAST(:pay_url AS text[]), CAST(:due_at AS timestamptz[]),
+            CAST(:reason AS text[]), CAST(:pay_url AS text[]), CAST(:pause_s AS double precision[]),
             CAST(:outcome AS text[]), CAST(:answer AS text[]), CAST(:reference AS text[]))
-            AS a(id, token, state, reason, pay_url, due_at, outcome, answer, reference)),
+            AS a(id, token, state, reason, pay_url, pause_s, outcome, answer, reference)),
     ended AS (
-        UPDATE follow_ups f SET state = a.state, reason = a.reason, pay_url = a.pay_url, due_at = a.due_at,
+        UPDATE follow_ups f SET state = a.state, reason = a.reason, pay_url = a.pay_url,
+            due_at = now() + make_interval(secs => a.pause_s),
             failures = CASE WHEN a.state = 'planned' THEN f.failures + 1 ELSE 0 END,
             attempts = CASE WHEN a.state = 'planned' THEN f.attempts - 1 ELSE f.attempts END,
             unknown_since = CASE WHEN a.state = 'unknown' THEN now() END, not_done_reads = 0, not_done_at = NULL,
@@ -109,12 +110,15 @@ class Beginning(msgspec.Struct, frozen=True):
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """What became of a call that was sent. `answer` is redacted before it comes here."""
+    """What became of a call that was sent. `answer` is redacted before it comes here.
+
+    `pause`: how long it rests before it is looked at again.
+    """
 
     held: Claim
     state: EffectState
     reason: str | None
-    due_at: datetime
+    pause: Millis
     outcome: str
     pay_url: str | None = None
     answer: dict[str, Any] | None = None
@@ -162,7 +166,7 @@ async def end_many(connection: AsyncConnection, endings: Sequence[Ending]) -> se
             ending.state.value,
             plain(ending.reason),
             plain(ending.pay_url),
-            ending.due_at,
+            ending.pause / SECOND,
             ending.outcome,
             None if ending.answer is None else json_text(ending.answer),
             plain(ending.reference),

@@ -53,7 +53,8 @@ _WANT_EFFECTS = text(
     """
     WITH asked AS (
         SELECT w.*, (SELECT t.purpose FROM follow_ups t WHERE t.order_ref = w.order_ref AND t.effect = w.effect
-            AND t.attempts > 0 ORDER BY t.id DESC LIMIT 1) AS told
+            AND t.attempts > 0 ORDER BY (SELECT max(a.id) FROM follow_up_attempts a WHERE a.follow_up_id = t.id) DESC
+            NULLS LAST LIMIT 1) AS told
         FROM unnest(CAST(:order_ref AS bigint[]), CAST(:account AS text[]), CAST(:effect AS text[]),
             CAST(:purpose AS text[]), CAST(:amount_minor AS bigint[]), CAST(:hold AS text[]),
             CAST(:due_at AS timestamptz[]), CAST(:requested_by AS text[]))
@@ -101,6 +102,7 @@ _CANCEL_UNWANTED = text(
 # `sending` is left alone: only its executor, or the recovery after its death, may say what became of the call. An
 # attempt that was believed not to have happened, and shows as done before the next one, was spent after all: whether it
 # is this read that ends the follow-up, its executor's own, or a person who had said that nothing happened.
+# A read that was asked in the future says that a clock is wrong, and not that it was asked after the call.
 SETTLE_COLUMNS = ("order_ref", "effect", "proof", "asked_at", "reason")
 _SETTLE = text(
     """
@@ -118,10 +120,10 @@ _SETTLE = text(
             AND f.state IN ('planned', 'awaiting_approval', 'awaiting_person', 'unknown')
         RETURNING f.id, f.order_ref, f.effect, f.state, f.attempts, s.proof),
     counted AS (
-        UPDATE follow_ups f SET not_done_reads = f.not_done_reads + 1, not_done_at = s.asked_at
+        UPDATE follow_ups f SET not_done_reads = f.not_done_reads + 1, not_done_at = least(s.asked_at, now())
         FROM seen s
         WHERE f.order_ref = s.order_ref AND f.effect = s.effect AND s.proof = 'not_done' AND f.state = 'unknown'
-            AND s.asked_at > greatest(f.unknown_since, f.not_done_at)),
+            AND s.asked_at > greatest(f.unknown_since, f.not_done_at) AND s.asked_at < now() + interval '5 seconds'),
     released AS (
         UPDATE spendings p SET released_at = now() FROM settled
         WHERE p.follow_up_id = settled.id AND settled.proof = 'over' AND p.released_at IS NULL),

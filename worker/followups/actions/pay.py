@@ -9,8 +9,8 @@ from worker.domain.payments import baseline_total, decide_payment
 from worker.domain.policy import Effect, Policy
 from worker.followups.batcher import Batcher
 from worker.followups.fresh import FreshReads
-from worker.followups.perform import Judged
-from worker.marketplaces.port import EffectAnswer, EffectOutcome, Marketplace
+from worker.followups.perform import SEND_WITHIN_S, Judged
+from worker.marketplaces.port import EffectAnswer, EffectOutcome, Marketplace, NotSentError
 from worker.storage.follow_up_claims import Claim
 
 
@@ -58,24 +58,40 @@ class Pay:
 class PayTogether:
     """Submits the payments that come at the same time in one call, up to what the marketplace takes."""
 
-    def __init__(self, marketplace: Marketplace, linger: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, marketplace: Marketplace, linger: Callable[[], Awaitable[None]], *, monotonic: Callable[[], float]
+    ) -> None:
         self._marketplace = marketplace
         self._linger = linger
-        self._batchers: dict[Platform, Batcher[str, EffectAnswer]] = {}
+        self._monotonic = monotonic
+        self._batchers: dict[Platform, Batcher[tuple[str, float], EffectAnswer | NotSentError]] = {}
 
     async def pay(self, platform: Platform, order_id: str) -> EffectAnswer:
-        """Pay one order together with others. Raises NotSentError if nothing of the batch was sent."""
+        """Pay one order together with others. Raises NotSentError if it was not sent."""
         batcher = self._batchers.get(platform)
         if batcher is None:
 
-            async def flush(order_ids: Sequence[str]) -> list[EffectAnswer]:
-                return await self._submit(platform, order_ids)
+            async def flush(asked: Sequence[tuple[str, float]]) -> list[EffectAnswer | NotSentError]:
+                return await self._submit(platform, asked)
 
             batcher = Batcher(flush, most=self._marketplace.pay_batch_size, linger=self._linger)
             self._batchers[platform] = batcher
-        return await batcher.submit(order_id)
+        answer = await batcher.submit((order_id, self._monotonic()))
+        if isinstance(answer, NotSentError):
+            raise answer
+        return answer
 
-    async def _submit(self, platform: Platform, order_ids: Sequence[str]) -> list[EffectAnswer]:
-        answers = await self._marketplace.pay_many(platform, order_ids)
+    async def _submit(
+        self, platform: Platform, asked: Sequence[tuple[str, float]]
+    ) -> list[EffectAnswer | NotSentError]:
+        """Submit what has not waited for too long behind a slow batch: its claim may have ended meanwhile."""
+        oldest = self._monotonic() - SEND_WITHIN_S
+        order_ids = [order_id for order_id, asked_at in asked if asked_at >= oldest]
+        answers = await self._marketplace.pay_many(platform, order_ids) if order_ids else {}
         silent = EffectAnswer(EffectOutcome.UNCLEAR, "the answer to the batch does not mention the order")
-        return [answers.get(order_id, silent) for order_id in order_ids]
+        return [
+            answers.get(order_id, silent)
+            if asked_at >= oldest
+            else NotSentError("held up behind another batch of payments")
+            for order_id, asked_at in asked
+        ]
