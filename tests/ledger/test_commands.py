@@ -74,6 +74,7 @@ def test_what_is_not_there_is_said(by: By) -> None:
         (("follow-ups", "approve", "1", "--amount", "a lot", "--reason", "x"), "expected yuan, such as 123.45"),
         (("follow-ups", "approve", "1", "--amount", "100.00", "--reason", " "), "reason: is missing"),
         (("follow-ups", "list", "--order", "main/1688"), "expected ACCOUNT/PLATFORM/ORDER_ID"),
+        (("follow-ups", "list", "--effect", "payy"), "effect: expected one of refresh, find_substitutes, pay"),
         (("pause", "--effect", "refresh", "--reason", "x"), "expected one of pay,"),
         (("pause", "--account", "mian", "--reason", "x"), "no account 'mian' here; expected one of main"),
     ],

@@ -70,6 +70,7 @@ async def test_what_is_not_there_is_said(client: httpx2.AsyncClient, engine: Asy
     assert "no follow-up 7" in refusal(answer, 404, "not_found")
     refusal(await client.get(f"{LEDGER}/seven", headers=by("vera")), 422, "invalid_request")
     refusal(await client.get(LEDGER, headers=by("vera"), params={"state": "lost"}), 422, "invalid_request")
+    refusal(await client.get(LEDGER, headers=by("vera"), params={"effect": "payy"}), 422, "invalid_request")
 
 
 async def test_two_people_approve_what_is_dear(client: httpx2.AsyncClient, engine: AsyncEngine) -> None:

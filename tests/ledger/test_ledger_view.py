@@ -6,6 +6,7 @@ from tests.ledger.stage import ANN, OLE, add_attempt, add_follow_up, four_eyes
 from tests.storage.database import execute
 from worker.domain.effects import EffectState
 from worker.domain.identity import Platform
+from worker.domain.policy import Effect
 from worker.storage.decision_store import approve
 from worker.storage.ledger_view import FollowUpDetail, LedgerFilter, list_follow_ups, show
 from worker.storage.pause_store import Scope, pause, resume
@@ -41,7 +42,7 @@ async def test_follow_ups_are_found_by_what_is_asked_for_newest_first_and_in_pag
     assert await listed(engine, LedgerFilter(platform=Platform.TAOBAO)) == [three]
     assert await listed(engine, LedgerFilter(order_id="2")) == [two]
     assert await listed(engine, LedgerFilter(states=(EffectState.UNKNOWN,))) == [two]
-    assert await listed(engine, LedgerFilter(effects=("pay",))) == [two, one]
+    assert await listed(engine, LedgerFilter(effects=(Effect.PAY,))) == [two, one]
 
 
 async def test_it_says_why_it_waits_and_who_has_decided_what(engine: AsyncEngine) -> None:

@@ -16,7 +16,8 @@ from worker.cli.output import SafeConsole
 from worker.cli.session import FAILED, OK, print_json, with_database
 from worker.domain.effects import EffectState
 from worker.domain.money import yuan_text
-from worker.domain.operators import Actor
+from worker.domain.operators import Actor, RefusalKind, RefusedError
+from worker.domain.policy import Effect
 from worker.settings import Settings, load_configuration, load_settings
 from worker.storage import decision_store
 from worker.storage.decision_rows import PolicyOf, policies_of
@@ -42,7 +43,9 @@ def show_list(
     """Print follow-ups, newest first; return the exit status."""
 
     async def run(engine: AsyncEngine, console: SafeConsole) -> int:
-        wanted = LedgerFilter(account, None, None, tuple(EffectState(state) for state in states), tuple(effects))
+        wanted = LedgerFilter(
+            account, None, None, tuple(EffectState(state) for state in states), tuple(_effect(name) for name in effects)
+        )
         if order is not None:
             key = order_key(order)
             wanted = msgspec.structs.replace(wanted, account=key.account, platform=key.platform, order_id=key.order_id)
@@ -114,6 +117,13 @@ def resolve(follow_up: int, reason: str, *, done: bool) -> int:
     """End it by what a person saw; return the exit status."""
     actor = _actor()
     return _decided(lambda engine: decision_store.resolve(engine, follow_up, actor, done=done, reason=reason))
+
+
+def _effect(name: str) -> Effect:
+    try:
+        return Effect(name)
+    except ValueError:
+        raise RefusedError(RefusalKind.INVALID, f"effect: expected one of {', '.join(Effect)}") from None
 
 
 def _actor() -> Actor:

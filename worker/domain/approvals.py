@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 import msgspec
 
 from worker.domain.effects import EffectState
 from worker.domain.money import yuan_text
 from worker.domain.operators import Actor, RefusalKind, RefusedError, Role, require
+from worker.domain.policy import CHANGES, Effect
 
-PAY = "pay"
-EFFECTS: Final = (PAY, "update_domestic_logistics", "confirm_receipt", "book_international", "cancel")
-"""What changes something at a marketplace; everything else is a safe read."""
 NEEDED_ABOVE = 2
 """Different people, above the account's `four_eyes_above`."""
 
@@ -124,7 +121,7 @@ def approved(subject: Subject, given: Iterable[Approval], four_eyes_above: int |
 def check_rejection(subject: Subject, actor: Actor) -> None:
     """Raise RefusedError unless the actor may reject this now. Not to spend is in everybody's power who may act."""
     require(actor, "reject", Role.OPERATOR, Role.APPROVER)
-    if subject.effect not in EFFECTS:
+    if subject.effect not in CHANGES:
         raise _conflict(f"{subject.effect} is a read; there is nothing to reject")
     if subject.state not in (EffectState.PLANNED, EffectState.AWAITING_APPROVAL):
         raise _conflict(f"{_stands(subject)}; only what is planned or awaiting_approval can be rejected")
@@ -163,7 +160,7 @@ def check_resolution(subject: Subject, actor: Actor, *, done: bool) -> EffectSta
 
 def _check_not_done(subject: Subject) -> None:
     """Raise RefusedError where what we know ourselves speaks against "it did not happen"."""
-    if subject.effect == PAY and subject.paid:
+    if subject.effect == Effect.PAY and subject.paid:
         raise _conflict("the order is shown as paid; if that is right, resolve it as done")
     if subject.state is not EffectState.UNKNOWN:
         return

@@ -8,9 +8,10 @@ import msgspec
 from sqlalchemy import RowMapping, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worker.domain.approvals import EFFECTS, approved
+from worker.domain.approvals import approved
 from worker.domain.effects import EffectState
 from worker.domain.identity import OrderKey, Platform
+from worker.domain.policy import CHANGES, Effect
 from worker.domain.waiting import Pause, Standing, why_it_waits
 from worker.storage import audit_store
 from worker.storage.decision_rows import PolicyOf, counting, subject_of
@@ -48,7 +49,7 @@ class LedgerFilter(msgspec.Struct, frozen=True):
     platform: Platform | None = None
     order_id: str | None = None
     states: tuple[EffectState, ...] = ()
-    effects: tuple[str, ...] = ()
+    effects: tuple[Effect, ...] = ()
 
 
 class FollowUpDetail(msgspec.Struct, frozen=True):
@@ -77,7 +78,7 @@ async def list_follow_ups(
     if wanted.states:
         query = query.where(_f.state.in_([state.value for state in wanted.states]))
     if wanted.effects:
-        query = query.where(_f.effect.in_(wanted.effects))
+        query = query.where(_f.effect.in_([effect.value for effect in wanted.effects]))
     if before is not None:
         query = query.where(_f.id < before)
     return (await connection.execute(query)).mappings().all()
@@ -115,7 +116,7 @@ async def _missing(connection: AsyncConnection, row: RowMapping, policy_of: Poli
 async def _standing(connection: AsyncConnection, row: RowMapping, missing: int) -> Standing:
     now = (await connection.execute(_NOW)).scalar_one()
     pauses = []
-    if row["effect"] in EFFECTS:
+    if row["effect"] in CHANGES:
         found = await connection.execute(_PAUSES, {"account": row["account"], "effect": row["effect"]})
         pauses = [Pause(pause.id, pause.reason, pause.actor) for pause in found]
     return Standing(
@@ -124,7 +125,7 @@ async def _standing(connection: AsyncConnection, row: RowMapping, missing: int) 
         due_at=row["due_at"],
         now=now,
         missing=missing,
-        unconfirmed=row["order_unconfirmed"] and row["effect"] in EFFECTS,
+        unconfirmed=row["order_unconfirmed"] and row["effect"] in CHANGES,
         not_done_reads=row["not_done_reads"],
         budget_refusals=row["budget_refusals"],
         claimed=row["claimed_until"] is not None and row["claimed_until"] > now,

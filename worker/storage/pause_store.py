@@ -8,9 +8,9 @@ import msgspec
 from sqlalchemy import RowMapping, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from worker.domain.approvals import EFFECTS
 from worker.domain.effect_alerts import stopped_cause
 from worker.domain.operators import Actor, RefusalKind, RefusedError, Role, require, stated
+from worker.domain.policy import CHANGES
 from worker.storage import alert_store, audit_store
 from worker.storage.engine import transaction
 from worker.storage.tables import pauses
@@ -67,9 +67,9 @@ async def pause(engine: AsyncEngine, actor: Actor, scope: Scope, *, reason: str)
     """Stop effects at once. Raises RefusedError."""
     require(actor, "pause effects", Role.OPERATOR, Role.APPROVER)
     reason = stated(reason)
-    if scope.effect is not None and scope.effect not in EFFECTS:
+    if scope.effect is not None and scope.effect not in CHANGES:
         raise RefusedError(
-            RefusalKind.INVALID, f"effect: expected one of {', '.join(EFFECTS)}; reading is never paused"
+            RefusalKind.INVALID, f"effect: expected one of {', '.join(CHANGES)}; reading is never paused"
         )
     async with transaction(engine) as connection:
         return await open_pause(connection, scope, actor=actor.name, reason=reason)

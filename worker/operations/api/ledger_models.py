@@ -7,16 +7,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
-from worker.domain.approvals import EFFECTS
 from worker.domain.effects import EffectState
 from worker.domain.identity import Platform
 from worker.domain.money import MAX_MINOR
 from worker.domain.operators import MAX_REASON_CHARS
+from worker.domain.policy import Effect
 from worker.domain.status import OrderStatus
 from worker.operations.api.models import Money, words
 
 Reason = Annotated[StrictStr, Field(max_length=MAX_REASON_CHARS, description="Why; it goes into the audit log")]
-_EFFECT = Field(json_schema_extra={"x-extensible-enum": [*EFFECTS, "refresh", "find_substitutes"]})
 
 
 class LedgerEntry(BaseModel):
@@ -26,7 +25,7 @@ class LedgerEntry(BaseModel):
     account: str
     platform: Annotated[str, words(Platform)]
     order_id: str
-    effect: Annotated[str, _EFFECT]
+    effect: Annotated[str, words(Effect)]
     purpose: str
     state: Annotated[str, words(EffectState)]
     reason: str | None

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from worker.domain.dead_letters import LetterState
 from worker.domain.effects import EffectState
 from worker.domain.identity import Platform, valid_account_name
+from worker.domain.policy import Effect
 from worker.domain.status import OrderStatus
 from worker.operations.api.cursors import MAX_CURSOR_CHARS
 
@@ -77,7 +78,7 @@ class FollowUpsQuery(_Parameters):
     platform: Platform | None = None
     order_id: Annotated[str | None, Field(max_length=64)] = None
     state: Annotated[list[EffectState], Field(max_length=8, description="One or several; none: all")] = []
-    effect: Annotated[list[str], Field(max_length=10, description="One or several; none: all")] = []
+    effect: Annotated[list[Effect], Field(max_length=10, description="One or several; none: all")] = []
     before: Annotated[RowId | None, Field(description="`earlier` of the page after it")] = None
     limit: Limit = DEFAULT_LIMIT
 
