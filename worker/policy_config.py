@@ -116,6 +116,8 @@ class PolicyConfig(BaseModel):
     daily_budget: OptionalMoney = None
     """The most that the account spends in a Beijing day, approved or not."""
     monthly_budget: OptionalMoney = None
+    pay_margin_s: Annotated[float, Field(ge=0, le=86_400)] = 30.0
+    """A payment is not begun when less than this is left of the time in which the order can be paid."""
     pay_taobao: bool = False
     """Inferred: that Taobao's callbacks, lists and details name one order by one id. If not, it could be paid twice."""
     find_substitutes: bool = False
@@ -154,6 +156,7 @@ class PolicyConfig(BaseModel):
             platforms=platforms,
             find_substitutes=self.find_substitutes,
             pay_platforms=frozenset(payable),
+            pay_margin=int(self.pay_margin_s * SECOND),
             daily_budget=self.daily_budget,
             monthly_budget=self.monthly_budget,
             notify_warehouse=self.notify_warehouse,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.domain.examples import KEY, TAOBAO_KEY, price, read, refund, status, step, told
+from tests.domain.examples import KEY, TAOBAO_KEY, at, price, read, refund, status, step, told
 from tests.domain.strategies import facts
 from worker.domain.facts import Amounts, Fact, Lifecycle
 from worker.domain.identity import Platform
@@ -126,6 +126,24 @@ def test_another_currency_than_the_limit_s_is_held() -> None:
     assert decide(dollars.view, 100).verdict is Verdict.HOLD
     (wanted,) = wanted_follow_ups(dollars, POLICY)
     assert wanted.hold == "the total is in USD, the limit in CNY"
+
+
+def payable_until(second: int) -> View:
+    order = told(read("waitbuyerpay", 0, total=10_000))
+    life = order.view.lifecycle
+    assert life is not None
+    return msgspec.structs.replace(order.view, lifecycle=msgspec.structs.replace(life, pay_until=at(second)))
+
+
+@pytest.mark.parametrize(("left_s", "verdict"), [(31, Verdict.PROCEED), (30, Verdict.PROCEED), (29, Verdict.WAIT)])
+def test_a_payment_is_not_begun_when_the_order_is_about_to_close(left_s: int, verdict: Verdict) -> None:
+    decision = decide_payment(payable_until(100), 10_000, POLICY, now_unconfirmed=False, now=at(100 - left_s))
+    assert decision.verdict is verdict
+
+
+def test_an_approval_does_not_make_a_late_payment_punctual() -> None:
+    late = decide_payment(payable_until(0), 10_000, POLICY, now_unconfirmed=False, now=at(1), approved=10_000)
+    assert late.verdict is Verdict.WAIT
 
 
 def test_a_policy_that_stopped_paying_pays_no_more() -> None:

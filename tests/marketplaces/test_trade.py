@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -286,3 +287,14 @@ def test_whatever_one_field_becomes_the_order_is_read_or_called_unreadable(data:
         return
     assert snapshot.lifecycle is not None
     assert snapshot.amounts is not None
+
+
+def test_the_first_line_that_can_no_longer_be_paid_ends_the_time_to_pay() -> None:
+    items = [{"gmtPayExpireTime": "2026-01-06 10:00:00"}, {"gmtPayExpireTime": "2026-01-05 10:00:00"}, {}]
+    life = lifecycle_of({"baseInfo": {"status": "waitbuyerpay"}, "productItems": items})
+    assert life.pay_until == 1_767_578_400_000  # 2026-01-05 10:00 in Beijing
+
+
+def test_an_order_that_does_not_say_until_when_it_can_be_paid_says_nothing() -> None:
+    life = lifecycle_of({"baseInfo": {"status": "waitbuyerpay"}, "productItems": [{"gmtPayExpireTime": "soon"}]})
+    assert life.pay_until is msgspec.UNSET

@@ -167,6 +167,7 @@ def _account(options: DemoOptions, base_url: str, token: str) -> Account:
                 "auto_pay": True,
                 "auto_pay_limit": AUTO_PAY_LIMIT,
                 "price_tolerance": PRICE_TOLERANCE,
+                "pay_margin_s": 0.0,
                 "daily_budget": f"{options.orders * DAILY_BUDGET_PER_ORDER}.00",
                 # Months pass in a minute here, and calls are lost on purpose: what would stop a real account is usual.
                 "breakers": {"unknowns": 0, "hourly_factor": 0},

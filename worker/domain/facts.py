@@ -125,7 +125,10 @@ class RefundDetail(msgspec.Struct, frozen=True):
 
 
 class Lifecycle(msgspec.Struct, frozen=True):
-    """The order's own status word and times, as read from the marketplace."""
+    """The order's own status word and times, as read from the marketplace.
+
+    `pay_until`: until when it can be paid; left out where the answer does not say.
+    """
 
     word: str
     created_at: Millis | None = None
@@ -136,6 +139,7 @@ class Lifecycle(msgspec.Struct, frozen=True):
     modified_at: Millis | None = None
     close_reason: str | None = None
     paid: bool = False
+    pay_until: Millis | msgspec.UnsetType = msgspec.UNSET
 
 
 class StatusSeen(msgspec.Struct, frozen=True, tag="status"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from worker.domain.clock import Millis
 from worker.domain.facts import Amounts
 from worker.domain.money import CNY, yuan_text
 from worker.domain.plans import NO_PLAN, StandingPlan
@@ -48,11 +49,12 @@ def decide_payment(
     now_unconfirmed: bool,
     plan: StandingPlan = NO_PLAN,
     approved: int | None = None,
+    now: Millis = 0,
 ) -> Decision:
     """Return whether to pay an order whose `fresh` view comes from a read made for this very payment.
 
     `now_unconfirmed`: something newer than that read has been heard of. Then the payment waits. `approved`: persons
-    have approved a total up to this.
+    have approved a total up to this. `now`: when the read was asked; a payment that comes too late is not begun.
     """
     known = not fresh.unconfirmed
     paid = fresh.is_paid or (known and fresh.status.is_paid)
@@ -64,6 +66,7 @@ def decide_payment(
         (plan.cancel_reason is not None, Verdict.NOT_WANTED, "the plan says to cancel the order"),
         (not policy.auto_pay, Verdict.WAIT, "the account's policy does not pay by itself"),
         (not payable, Verdict.WAIT, "the order is not confirmed as awaiting payment"),
+        (_is_too_late(fresh, policy, now), Verdict.WAIT, "the time in which the order can be paid is over, or nearly"),
     )
     if obstacle is not None or fresh.amounts is None:
         return obstacle or Decision(Verdict.WAIT, "the order has no total")
@@ -74,6 +77,11 @@ def decide_payment(
     if approved is not None and 0 < total <= approved:
         return Decision(Verdict.PROCEED, f"approved up to {yuan_text(approved)} CNY", total)
     return Decision(Verdict.HOLD, hold, total)
+
+
+def _is_too_late(fresh: View, policy: Policy, now: Millis) -> bool:
+    pay_until = fresh.lifecycle.pay_until if fresh.lifecycle is not None else None
+    return isinstance(pay_until, int) and now + policy.pay_margin > pay_until
 
 
 def wanted_payments(order: Order, policy: Policy, plan: StandingPlan, approved: int | None) -> Iterator[Wanted]:

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from worker.domain.clock import DAY, HOUR, Millis
+from worker.domain.clock import DAY, HOUR, SECOND, Millis
 from worker.domain.identity import Platform
 
 
@@ -71,6 +71,8 @@ class Policy(msgspec.Struct, frozen=True):
     platforms: frozenset[Platform] = frozenset({Platform.ALIBABA_1688})
     find_substitutes: bool = False
     pay_platforms: frozenset[Platform] = frozenset({Platform.ALIBABA_1688})
+    pay_margin: Millis = 30 * SECOND
+    """A payment is not begun when less than this is left of the time in which the order can be paid."""
     daily_budget: int | None = None
     monthly_budget: int | None = None
     notify_warehouse: bool = False

@@ -20,6 +20,7 @@ class Fresh(msgspec.Struct, frozen=True):
 
     order: Order
     in_doubt: bool
+    asked_at: Millis
     evidence: dict[str, Any]
 
 
@@ -45,4 +46,4 @@ class FreshReads:
         decisive = (order.evidence.lifecycle, order.evidence.amounts)
         stale_read = any(best is None or best.version.fact_id != fact_id for best in decisive)
         evidence = {"fact_id": fact_id, "asked_at": fact.observed_at, "plan_version": held.plan.version}
-        return Fresh(order, order.view.unconfirmed or stale_read, evidence)
+        return Fresh(order, order.view.unconfirmed or stale_read, fact.observed_at, evidence)

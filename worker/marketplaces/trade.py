@@ -103,7 +103,14 @@ def lifecycle_of(trade: dict[str, Any]) -> Lifecycle:
         modified_at=instant(base.get("modifyTime")),
         close_reason=text(base.get("closeReason")),
         paid=paid_at is not None or any(status in _PAID_TERMS for status in terms),
+        pay_until=_pay_until(as_list(trade.get("productItems"))),
     )
+
+
+def _pay_until(items: list[Any]) -> int | msgspec.UnsetType:
+    """Return the first moment at which a line can no longer be paid (upstream: gmtPayExpireTime, Beijing time)."""
+    ends = [instant(as_object(item).get("gmtPayExpireTime")) for item in items]
+    return min((end for end in ends if end is not None), default=msgspec.UNSET)
 
 
 def _line(item: dict[str, Any]) -> Line | None:

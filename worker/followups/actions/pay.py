@@ -40,6 +40,7 @@ class Pay:
             now_unconfirmed=fresh.in_doubt,
             plan=held.plan,
             approved=held.approved,
+            now=fresh.asked_at,
         )
         amount = decision.amount or 0
 
