@@ -436,3 +436,27 @@ class LargePast(ListingMarketplace):
         if page > 1:
             self.most_pages = max(self.most_pages, page)
         return ListPage(tuple(self._fact(str(number), NOW) for number in numbers), (), pages)
+
+
+async def test_a_loop_leaves_a_list_to_the_process_that_polls_it_until_that_one_stops(
+    engine: AsyncEngine, other_process: AsyncEngine
+) -> None:
+    leads, waits = ListingMarketplace(orders(2)), ListingMarketplace(orders(2))
+    leader, other = make_poller(leads, engine), make_poller(waits, other_process)
+    assert await leader.poll_once(yields=True) == 2
+    assert await other.poll_once(yields=True) == 2, "at its start each of them polls once"
+    assert await leader.poll_once(yields=True) is None, "the other one has polled since"
+    for _ in range(3):
+        assert await other.poll_once(yields=True) == 2
+        assert await leader.poll_once(yields=True) is None
+    assert await leader.poll_once(yields=True) == 2, "nobody has polled since the last look: it takes over"
+    assert await other.poll_once(yields=True) is None
+
+
+async def test_asked_to_poll_once_a_process_polls_whoever_polled_before(
+    engine: AsyncEngine, other_process: AsyncEngine
+) -> None:
+    here, there = make_poller(ListingMarketplace(orders(2)), engine), make_poller(ListingMarketplace(), other_process)
+    assert await here.poll_once() == 2
+    await there.poll_once()
+    assert await here.poll_once() == 2

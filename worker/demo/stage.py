@@ -63,6 +63,8 @@ class DemoOptions(msgspec.Struct, frozen=True):
     faults: FaultLevel
     lost_callbacks: float | None
     dialect: PushDialect = "pandapon"
+    throttle_pause_s: float = 0.1
+    """The first pause after a throttle answer: the twin's time runs fast."""
 
 
 class DemoSettings(Settings):
@@ -162,7 +164,7 @@ def _account(options: DemoOptions, base_url: str, token: str) -> Account:
             "max_concurrent_reads": 8,
             "rate_per_s": 2_000.0,
             "burst": 200,
-            "throttle_pause_s": 0.1,  # the twin's time runs fast
+            "throttle_pause_s": options.throttle_pause_s,
             "policy": {
                 "auto_pay": True,
                 "auto_pay_limit": AUTO_PAY_LIMIT,

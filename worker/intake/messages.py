@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from worker.broker.durable import DurablePublisher
-from worker.domain.clock import SECOND, Clock
+from worker.domain.clock import SECOND, Clock, to_datetime
 from worker.intake.metrics import POLL_PROGRESS, POLLED_ROWS
 from worker.intake.poll_watch import PollWatch
-from worker.intake.polling import keep_polling, only_poller, publish
+from worker.intake.polling import Turn, keep_polling, only_poller, publish
 from worker.marketplaces.port import Marketplace, Stream
+from worker.storage import cursor_store
+from worker.storage.engine import transaction
 
 MAX_ROUNDS = 25
 """Pages taken in one go; the rest follows after a short pause."""
@@ -44,15 +46,16 @@ class MessagePoller:
         self._clock = clock
         self._sleep = sleep
         self._jitter = jitter
+        self._turn = Turn()
 
     async def run(self, progress: Callable[[], None] = lambda: None) -> None:
         """Poll until cancelled."""
         watch = PollWatch(self.account, self.stream, self._engine, self._clock)
         await keep_polling(self, progress, watch, sleep=self._sleep, jitter=self._jitter)
 
-    async def poll_once(self) -> int | None:
+    async def poll_once(self, *, yields: bool = False) -> int | None:
         """Take what is there; return the number of messages, None if another process does."""
-        async with only_poller(self._engine, self.account, self.stream) as ours:
+        async with only_poller(self._engine, self.account, self.stream, self._turn, yields=yields) as ours:
             self.is_behind = False
             if not ours:
                 return None
@@ -69,6 +72,9 @@ class MessagePoller:
                 found += len(fresh)
             else:
                 self.is_behind = True
-            POLL_PROGRESS.labels(self.account, self.stream).set(self._clock.now_ms() / SECOND)
+            now = self._clock.now_ms()
+            async with transaction(self._engine) as connection:  # tells the other processes that this one polls
+                await cursor_store.move_cursor(connection, self.account, self.stream, to_datetime(now))
+            POLL_PROGRESS.labels(self.account, self.stream).set(now / SECOND)
             POLLED_ROWS.labels(self.account, self.stream).inc(found)
             return found

@@ -21,7 +21,7 @@ from worker.broker.durable import DurablePublisher
 from worker.domain.clock import MINUTE, SECOND, Clock, Millis, from_datetime, to_datetime
 from worker.intake.metrics import BACKFILL_LEFT, POLL_PROGRESS, POLLED_PAGES, POLLED_ROWS
 from worker.intake.poll_watch import PollWatch
-from worker.intake.polling import keep_polling, only_poller, publish
+from worker.intake.polling import Turn, keep_polling, only_poller, publish
 from worker.marketplaces.port import ListPage, Marketplace, Stream, UnreadableError
 from worker.storage import cursor_store
 from worker.storage.engine import transaction
@@ -68,6 +68,7 @@ class StreamPoller:
         self._clock = clock
         self._sleep = sleep
         self._jitter = jitter
+        self._turn = Turn()
         self.account = plan.account
         self.stream = plan.stream
         self.interval_s = plan.interval_s
@@ -81,9 +82,9 @@ class StreamPoller:
         watch = PollWatch(self.account, self.stream, self._engine, self._clock)
         await keep_polling(self, progress, watch, sleep=self._sleep, jitter=self._jitter)
 
-    async def poll_once(self) -> int | None:
+    async def poll_once(self, *, yields: bool = False) -> int | None:
         """Read what is new, and one slice of the past; return the number of rows, None if another process polls."""
-        async with only_poller(self._engine, self.account, self.stream) as ours:
+        async with only_poller(self._engine, self.account, self.stream, self._turn, yields=yields) as ours:
             if not ours:
                 self.is_behind = False
                 return None

@@ -7,6 +7,7 @@ import hashlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -44,8 +45,11 @@ class Poller(Protocol):
         """Tell whether there is more to read at once, not only after the interval."""
         ...
 
-    async def poll_once(self) -> int | None:
-        """Read what there is; return the number of rows, None if another process polls this stream."""
+    async def poll_once(self, *, yields: bool = False) -> int | None:
+        """Read what there is; return the number of rows, None if another process polls this stream.
+
+        `yields`: it is also left to another process that has polled it since this poller last looked.
+        """
         ...
 
 
@@ -57,11 +61,15 @@ async def keep_polling(
     sleep: Callable[[float], Awaitable[None]],
     jitter: random.Random,
 ) -> None:
-    """Poll until cancelled; failures widen the pause, they never end the loop."""
+    """Poll until cancelled; failures widen the pause, they never end the loop.
+
+    Of several processes the one that polls a stream goes on doing so: the others find that it was polled while they
+    paused, and take over when that ends.
+    """
     factor = 1.0
     while True:
         try:
-            if await poller.poll_once() is not None:
+            if await poller.poll_once(yields=True) is not None:
                 await watch.succeeded()
             factor = 1.0
         except ThrottledError as error:
@@ -75,16 +83,43 @@ async def keep_polling(
         await sleep(pause * factor * jitter.uniform(0.9, 1.1))
 
 
+class Turn:
+    """What one poller knows of who polls its stream: when the cursor was last moved, as far as it has seen."""
+
+    def __init__(self) -> None:
+        self._seen: datetime | None = None
+
+    def is_anothers(self, polled_at: datetime | None) -> bool:
+        """Tell whether somebody else has polled since the last look, which this one becomes."""
+        before, self._seen = self._seen, polled_at
+        return before is not None and polled_at != before
+
+    def was_ours(self, polled_at: datetime | None) -> None:
+        """Remember where our own poll left the cursor."""
+        self._seen = polled_at
+
+
 @asynccontextmanager
-async def only_poller(engine: AsyncEngine, account: str, stream: str) -> AsyncIterator[bool]:
-    """Hold the stream's lock for the block; False if another process holds it."""
+async def only_poller(
+    engine: AsyncEngine, account: str, stream: str, turn: Turn | None = None, *, yields: bool = False
+) -> AsyncIterator[bool]:
+    """Hold the stream's lock for the block; False if another process holds it, or (`yields`) if it is its turn."""
     async with engine.connect() as lock:
         await lock.execution_options(isolation_level="AUTOCOMMIT")
-        ours = await cursor_store.try_lock(lock, account, stream)
+        locked = await cursor_store.try_lock(lock, account, stream)
+        turn = turn or Turn()
         try:
+            ours = locked
+            if locked and turn.is_anothers(await cursor_store.polled_at(lock, account, stream)) and yields:
+                ours = False
             yield ours
-        finally:
             if ours:
+                turn.was_ours(await cursor_store.polled_at(lock, account, stream))
+        except BaseException:
+            turn.was_ours(None)  # how far our own poll came is not known, and must not look like another's
+            raise
+        finally:
+            if locked:
                 await cursor_store.unlock(lock, account, stream)
 
 

@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(:lock)")
 _UNLOCK = text("SELECT pg_advisory_unlock(:lock)")
 _READ = text("SELECT position FROM cursors WHERE account = :account AND stream = :stream")
+_POLLED_AT = text("SELECT updated_at FROM cursors WHERE account = :account AND stream = :stream")
 _MOVE = text(
     """
-    INSERT INTO cursors (account, stream, position) VALUES (:account, :stream, :position)
+    INSERT INTO cursors (account, stream, position, updated_at) VALUES (:account, :stream, :position, now())
     ON CONFLICT (account, stream) DO UPDATE SET position = excluded.position, updated_at = now()
     """
 )
@@ -58,6 +59,14 @@ async def read_cursor(connection: AsyncConnection, account: str, stream: str) ->
         await connection.execute(_READ, {"account": account, "stream": stream})
     ).scalar_one_or_none()
     return position
+
+
+async def polled_at(connection: AsyncConnection, account: str, stream: str) -> datetime | None:
+    """Return when somebody last moved the stream's cursor, by the server's clock; None if nobody ever did."""
+    found: datetime | None = (
+        await connection.execute(_POLLED_AT, {"account": account, "stream": stream})
+    ).scalar_one_or_none()
+    return found
 
 
 async def move_cursor(connection: AsyncConnection, account: str, stream: str, position: datetime) -> None:
