@@ -17,7 +17,7 @@ ONLY ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready demo seeds test bench kafka format lock audit \
+.PHONY: help setup ready demo seeds simulate test bench kafka format lock audit \
 	check check-format check-lint check-types check-imports check-dependencies check-requirements check-sizes \
 	check-migrations check-openapi check-compose check-docs check-secrets
 
@@ -91,6 +91,9 @@ check-docs: ready ## Links, make targets and decision numbers in the documents l
 
 check-secrets: ready ## No tracked file holds a key, a token or a password
 	@$(BIN)/python -m tools.check_secrets
+
+simulate: ready ## Play fleets of workers through seeded trouble and hold them to the promises [SEEDS=20 ARGS="--start 1"]
+	@$(BIN)/ordersync simulate --seeds $(SEEDS) $(ARGS)
 
 bench: ready ## Measure, against Apache Kafka [ONLY=ingress|reconcile]
 	@$(BIN)/python -m bench $(ONLY) $(ARGS)

@@ -108,6 +108,7 @@ class Settings(BaseSettings):
 
     call_timeout_s: Annotated[float, Field(gt=0, le=30)] = 10.0
     unknown_first_pause_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
+    recovery_interval_s: Annotated[float, Field(gt=0, le=60)] = 2.0
     idle_poll_s: Annotated[float, Field(gt=0, le=60)] = 2.0
     shutdown_timeout_s: Annotated[float, Field(gt=0, le=60)] = 12.0
     stalled_after_s: Annotated[float, Field(gt=0, le=3_600)] = 60.0

@@ -11,6 +11,9 @@ from worker.simulator.server import Database
 
 SEEDS = (1, 3, 5)
 
+# A process that is killed closes nothing.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed connection:ResourceWarning")
+
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_seed_keeps_every_promise_and_is_the_same_run_each_time(database: Database, seed: int) -> None:

@@ -77,6 +77,20 @@ async def _commit(consumer: Positions, records: Records) -> None:
         following[TopicPartition(record.topic, record.partition)] = record.offset + 1
     try:
         await consumer.commit(following)
+    except IllegalStateError:  # one of them was revoked meanwhile, and so nothing was committed: the others are ours
+        for partition, offset in following.items():
+            await _commit_one(consumer, partition, offset)
+    except KafkaError as error:
+        _not_committed(error)
+
+
+async def _commit_one(consumer: Positions, partition: TopicPartition, offset: int) -> None:
+    try:
+        await consumer.commit({partition: offset})
     except (KafkaError, IllegalStateError) as error:
-        COMMIT_FAILURES.inc()
-        _log.warning("offsets were not committed; the batch will come again", error=type(error).__name__)
+        _not_committed(error)
+
+
+def _not_committed(error: Exception) -> None:
+    COMMIT_FAILURES.inc()
+    _log.warning("offsets were not committed; the batch will come again", error=type(error).__name__)

@@ -53,7 +53,6 @@ from worker.supervision import keep_running
 
 GROUP = "ordersync.reconcile"
 PLANS_GROUP = "ordersync.plans"
-RECOVERY_INTERVAL_S = 2.0
 WATCHDOG_INTERVAL_S = 5.0
 LAST_WORDS_S = 1.0
 """For each connection that is closed at the very end: with a server away it would wait for it in vain."""
@@ -233,7 +232,7 @@ class Worker:
             self.engine,
             policies=self._policies,
             first_pause_s=self.settings.unknown_first_pause_s,
-            interval_s=RECOVERY_INTERVAL_S,
+            interval_s=self.settings.recovery_interval_s,
             sleep=asyncio.sleep,
         )
         self._spawn_loop("recovery", recovery.run)

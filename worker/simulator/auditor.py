@@ -112,6 +112,7 @@ class Auditor:
         for order_id, state, amount, baseline in self._session.query(_ATTEMPTS):
             attempts[order_id or ""].append(int(amount or 0))
             yield from self._attempt(order_id or "", state or "", int(amount or 0), int(baseline or 0))
+        yield from self._budget()
         for payment in self._world.ledger:
             if payment.how != "agreement":
                 continue
@@ -120,6 +121,17 @@ class Auditor:
                 yield f"I1: order {payment.order_id} was paid without an attempt in the ledger"
             elif payment.amount_fen not in approved and not self._price_moved(payment.order_id, payment.at, approved):
                 yield f"I1: {payment.amount_fen} fen were taken for order {payment.order_id}, {approved} were approved"
+
+    def _budget(self) -> Iterator[str]:
+        """A run lasts less than a Beijing day: all that was taken by our calls has to fit into one budget."""
+        budget = self._play.fleet.accounts[0].policy.daily_budget
+        if budget is None:
+            return
+        spent = int(self._session.value("SELECT sum(amount_minor) FROM spendings WHERE released_at IS NULL") or 0)
+        if spent > budget:
+            yield f"I1: {spent} fen were spent in a day, {budget} are allowed"
+        if int(self._session.value("SELECT max(budget_refusals) FROM follow_ups") or 0):
+            self._play.trace.counts["budget refusals"] += 1
 
     def _attempt(self, order_id: str, state: str, amount: int, baseline: int) -> Iterator[str]:
         policy = self._play.fleet.accounts[0].policy.to_policy(frozenset())

@@ -41,6 +41,7 @@ class SimulatedConsumer:
         self._positions: dict[TopicPartition, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._joined = 0
+        self._busy = False
         self.running = False
 
     async def start(self) -> None:
@@ -103,9 +104,11 @@ class SimulatedConsumer:
             if not records:
                 await asyncio.sleep(self._options.wait_ms / 1_000)
                 continue
+            self._busy = True
             await asyncio.sleep(self._cluster.dice.between("fetch", *FETCH_S))
             if not await self._batches.take(tuple(records), self):
                 self.running = False
+            self._busy = False
 
     def _poll(self) -> list[StoredRecord]:
         if self._cluster.is_away:
@@ -139,6 +142,7 @@ class SimulatedConsumer:
             self._options.session_timeout_ms / 1_000,
             self._cluster.loop.time(),
         )
+        member.handled = lambda partition: None if self._busy else self._positions.get(partition)
         member.told = lambda generation, partitions: self._machine.soon(self._assigned, member, generation, partitions)
         self._member = member
         self._cluster.join(self._options.group_id, self._topics, member)

@@ -46,6 +46,8 @@ class Member:
     seen_at: float
     generation: int = 0
     assigned: frozenset[TopicPartition] = frozenset()
+    handled: Callable[[TopicPartition], int | None] = lambda _partition: None
+    """Where the member stands in a partition with everything before it handled; None while it is busy."""
     told: Any = None
     """Called with (generation, partitions) in the member's machine once an assignment stands."""
 
@@ -172,12 +174,20 @@ class Cluster:
         self.trace.hidden("offsets", "kafka", f"{name} {sorted((p.topic, p.partition, o) for p, o in offsets.items())}")
 
     def waiting(self, group_id: str) -> int:
-        """Return how many records a group has not committed."""
+        """Return how many records nobody has handled yet, as far as the group's members say.
+
+        Not what is not committed: where the last commit of a partition failed, that is so until the next record.
+        """
         group = self.groups.get(group_id)
         if group is None:
             return 0
-        return sum(
-            len(self.logs[partition]) - group.committed.get(partition, 0)
-            for topic in group.topics
-            for partition in self.partitions_of(topic)
-        )
+        partitions = [partition for topic in group.topics for partition in self.partitions_of(topic)]
+        return sum(len(self.logs[partition]) - self._handled(group, partition) for partition in partitions)
+
+    def _handled(self, group: Group, partition: TopicPartition) -> int:
+        committed = group.committed.get(partition, 0)
+        for member in group.members.values():
+            if partition in member.assigned and member.generation == group.generation:
+                at = member.handled(partition)
+                return committed if at is None else max(at, committed)
+        return committed

@@ -36,7 +36,7 @@ ROLES = (Role.INTAKE, Role.RECONCILE, Role.FOLLOWUPS, Role.OUTBOUND, Role.OPERAT
 EPOCH_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z, at virtual second 0."""
 NOTIFIED_S = (0.001, 0.05)
-NOT_NOTIFIED = 0.5
+NOT_NOTIFIED = 0.7
 """Share of notifications that do not arrive in any run: they only hasten, and each one wakes a loop on each machine."""
 
 

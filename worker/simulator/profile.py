@@ -28,6 +28,8 @@ RATES = {
     "stale read": 0.08,
     "callback not connected": 0.05,
     "callback answer lost": 0.05,
+    # per piece of news
+    "misleading callback": 0.05,
     # per batch sent or committed
     "send refused": 0.01,
     "send late": 0.04,
@@ -60,6 +62,14 @@ class Profile(msgspec.Struct, frozen=True):
     rates: dict[str, float]
     lists_only: bool
     """Nothing is told by callbacks, and nobody sweeps: what the lists tell has to be enough."""
+    list_lag_s: float = 0.0
+    """A change appears in the lists this much later (less than the overlap of the polls)."""
+    settle_s: float = 3.0
+    """Money that was taken is shown as unpaid for at most this long: the temptation to pay again."""
+    arrival_s: float = 15.0
+    daily_budget: str | None = None
+    attempts: int = 1
+    """Calls of one payment: 2 where reads may prove that the first one did not happen."""
 
 
 def profile_of(seed: int) -> Profile:
@@ -78,4 +88,9 @@ def profile_of(seed: int) -> Profile:
         speed=rng.choice((8_000.0, 20_000.0)),
         rates=rates,
         lists_only=lists_only,
+        list_lag_s=rng.uniform(0.0, 10.0) if lists_only else 0.0,
+        settle_s=rng.choice((3.0, 15.0)),
+        arrival_s=rng.choice((0.0, 15.0)),
+        daily_budget=rng.choice((None, "800.00", "3000.00")),
+        attempts=rng.choice((1, 2)),
     )

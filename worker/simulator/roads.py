@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2 as httpx
 
 from worker.http_server import AsgiApp
+from worker.sandbox import Sandbox
+from worker.simulator.dice import Dice
 from worker.simulator.machines import Fleet, Machine
+from worker.simulator.trace import Trace
 
 TRAVEL_S = (0.005, 0.1)
 SLOW_S = (1.0, 30.0)
-_DETAIL = "orderDetail"
+LIST = "/order/page"
 MAX_REMEMBERED = 3
 
 
@@ -61,11 +64,11 @@ async def call_app(
 class RoadToMarketplace(httpx.AsyncBaseTransport):
     """Carries one machine's calls. The marketplace works on a call whatever becomes of the caller."""
 
-    def __init__(self, fleet: Fleet, machine: Machine, marketplace: AsgiApp, past: Past) -> None:
+    def __init__(self, fleet: Fleet, machine: Machine, marketplace: AsgiApp, views: Sequence[View]) -> None:
         self._fleet = fleet
         self._machine = machine
         self._marketplace = marketplace
-        self._past = past
+        self._views = views
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carry one call there and its answer back."""
@@ -88,7 +91,8 @@ class RoadToMarketplace(httpx.AsyncBaseTransport):
             await self._machine.die(f"after {name}")
         if dice.falls("answer lost"):
             raise httpx.ReadError("the answer was lost")
-        content = self._past.seen_through(name, str(request.url.query) + repr(body), content, dice)
+        for view in self._views:
+            content = view.seen_through(name, str(request.url.query) + repr(body), content)
         await self._travel()
         return httpx.Response(status, headers=headers, content=content, request=request)
 
@@ -103,27 +107,56 @@ class RoadToMarketplace(httpx.AsyncBaseTransport):
         await asyncio.sleep(dice.between("travel", *(SLOW_S if slow else TRAVEL_S)))
 
 
+class View(Protocol):
+    """What stands between the marketplace's truth and what it shows."""
+
+    def seen_through(self, name: str, question: str, content: bytes) -> bytes:
+        """Return the answer to a call as the caller sees it."""
+        ...
+
+
 class Past:
     """Replicas that lag: an answer about an order may be the one that was given some time ago."""
 
-    def __init__(self, operation: str, trace: Any) -> None:
+    def __init__(self, operation: str, trace: Trace, dice: Dice) -> None:
         self._operation = operation
         self._trace = trace
+        self._dice = dice
         self._remembered: dict[str, list[bytes]] = {}
 
-    def seen_through(self, name: str, question: str, content: bytes, dice: Any) -> bytes:
+    def seen_through(self, name: str, question: str, content: bytes) -> bytes:
         """Return the present answer, or one of the past."""
         if self._operation not in name or not _is_success(content):
             return content
         told = self._remembered.setdefault(question, [])
-        if told and dice.falls("stale read"):
-            old = dice.stream("past").choice(told)
+        if told and self._dice.falls("stale read"):
+            old = self._dice.stream("past").choice(told)
             if old != content:
                 self._trace.note("stale answer", "-", name)
             return bytes(old)
         told.append(content)
         del told[:-MAX_REMEMBERED]
         return content
+
+
+class Lag:
+    """Lists that show a change only after a while."""
+
+    def __init__(self, sandbox: Sandbox, seconds: float) -> None:
+        self._sandbox = sandbox
+        self._lag_ms = int(seconds * 1_000)
+
+    def seen_through(self, name: str, _question: str, content: bytes) -> bytes:
+        """Leave rows out that changed just now."""
+        if not self._lag_ms or LIST not in name or not _is_success(content):
+            return content
+        answer = json.loads(content)
+        answer["data"]["data"] = [row for row in answer["data"]["data"] if self._shows(row)]
+        return json.dumps(answer, ensure_ascii=False).encode()
+
+    def _shows(self, row: dict[str, Any]) -> bool:
+        order = self._sandbox.world.orders.get(str(row["baseInfo"]["idOfStr"]))
+        return order is None or order.modified_ms <= self._sandbox.now_ms() - self._lag_ms
 
 
 def _is_success(content: bytes) -> bool:

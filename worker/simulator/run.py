@@ -20,6 +20,7 @@ from worker.sandbox import Sandbox, SandboxConfig, create_app
 from worker.sandbox.agenda import keep
 from worker.sandbox.sender import Sender
 from worker.settings import Settings
+from worker.simulator import gossip
 from worker.simulator.auditor import Auditor
 from worker.simulator.demon import Demon
 from worker.simulator.dice import Dice
@@ -28,7 +29,7 @@ from worker.simulator.loop import VirtualLoop, run_virtually
 from worker.simulator.machines import Clock, Fleet
 from worker.simulator.postgres import Postgres
 from worker.simulator.profile import Profile, profile_of
-from worker.simulator.roads import Past, RoadToMarketplace, RoadToWorkers
+from worker.simulator.roads import Lag, Past, RoadToMarketplace, RoadToWorkers
 from worker.simulator.server import Database, Session, empty
 from worker.simulator.trace import Trace
 
@@ -38,6 +39,9 @@ PLAYED = SandboxConfig()
 DETAIL = "/order/detail"
 QUIET_WITHIN_S = 2_400.0
 LOOK_EVERY_S = 4.0
+OVERLAP_S = 15.0
+PROVEN_AFTER_S = 25.0
+"""Longer than taken money may stay hidden: what reads show after this long is so."""
 Wiring = Callable[[Fleet], None]
 
 
@@ -116,8 +120,9 @@ class Play:
             loop, self.postgres, self.cluster, settings(database.address.dsn), (account(profile, TOKEN),)
         )
         marketplace = create_app(self.sandbox)
-        past = Past(DETAIL, trace)
-        self.fleet.road = lambda machine: RoadToMarketplace(self.fleet, machine, marketplace, past)
+        past = Past(DETAIL, trace, dice)
+        lag = Lag(self.sandbox, profile.list_lag_s)
+        self.fleet.road = lambda machine: RoadToMarketplace(self.fleet, machine, marketplace, (past, lag))
         self.callbacks = RoadToWorkers(self.fleet)
         if wiring is not None:
             wiring(self.fleet)
@@ -131,6 +136,7 @@ class Play:
         sandbox.outbox.url = f"http://workers/callbacks/{ACCOUNT}/{TOKEN}"
         sender = Sender(sandbox.config, sandbox.outbox, sandbox.now_ms, client)
         self.auditor.watch()
+        gossip.spread(sandbox, self.dice, self.trace)
         background = [
             asyncio.create_task(keep(sandbox.agenda, sandbox.now_ms)),
             asyncio.create_task(sender.work()),
@@ -167,7 +173,8 @@ class Play:
             return
         if await self._until(self.loop.time() + QUIET_WITHIN_S, stop_when_quiet=True):
             self.trace.note("quiet point", "world")
-        self.broken += await self.auditor.at_rest(self.waits_for())
+        if not self.broken:
+            self.broken += await self.auditor.at_rest(self.waits_for())
 
     async def _until(self, deadline: float, *, stop_when_quiet: bool) -> bool:
         """Let time pass; look now and then for what must never be. True if the world came to rest."""
@@ -193,11 +200,11 @@ def sandbox_config(profile: Profile) -> SandboxConfig:
     return SandboxConfig(
         seed=profile.seed,
         orders=profile.orders,
-        arrival_s=15.0,
+        arrival_s=profile.arrival_s,
         faults=profile.level,  # type: ignore[arg-type]  # one of the sandbox's levels
         speed=profile.speed,
         lost_callbacks=profile.lost_callbacks,
-        settle_s=3.0,
+        settle_s=profile.settle_s,
         hang_s=15.0,
     )
 
@@ -211,6 +218,7 @@ def settings(dsn: str) -> Settings:
         clock_skew_allowance_s=2.0,
         call_timeout_s=6.0,
         unknown_first_pause_s=2.0,
+        recovery_interval_s=10.0,
         idle_poll_s=10.0,
         shutdown_timeout_s=5.0,
     )
@@ -228,14 +236,21 @@ def account(profile: Profile, token: str) -> Account:
             "user_id": PLAYED.user_id,
             "callback_token_env": "TOKEN",
             "poll_interval_s": 10.0,
-            "poll_overlap_s": 15.0,
+            "poll_overlap_s": OVERLAP_S,
             "backfill_days": 1,
             "sweep_s": 86_400.0 if profile.lists_only else 40.0,
             "max_concurrent_reads": 3,
             "rate_per_s": 100.0,
             "burst": 50,
             "throttle_pause_s": 1.0,
-            "policy": {"auto_pay": True, "auto_pay_limit": "3000.00", "price_tolerance": "0.10"},
+            "policy": {
+                "auto_pay": True,
+                "auto_pay_limit": "3000.00",
+                "price_tolerance": "0.10",
+                **({"daily_budget": profile.daily_budget} if profile.daily_budget else {}),
+                "second_attempt": {"attempts": profile.attempts, "quiet_s": PROVEN_AFTER_S, "reads": 2},
+                "breakers": {"unknowns": 0, "hourly_factor": 0},
+            },
         }
     )
     mistakes = list(made.resolve_secrets({"SECRET": PLAYED.access_secret, "TOKEN": token}))

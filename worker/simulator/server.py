@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from worker.embedded import EmbeddedPostgres
 from worker.simulator import messages
 from worker.storage import schema
+from worker.storage.follow_up_claims import ALIVE
 
 ROLE = "simulated"
 SCHEMA = "virtual"
@@ -55,7 +56,7 @@ CREATE TABLE {SCHEMA}.seen (id bigint GENERATED ALWAYS AS IDENTITY, what text NO
 CREATE TABLE {SCHEMA}.spooled (id bigint, event_id text);
 CREATE FUNCTION {SCHEMA}.watch_claims() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF OLD.claim_token IS NOT NULL AND NEW.claim_token IS NOT NULL AND NEW.claim_token <> OLD.claim_token
-        AND OLD.claimed_until >= now() THEN
+        AND OLD.claimed_until >= now() AND (OLD.claimed_by IS NULL OR OLD.claimed_by IN ({ALIVE})) THEN
         INSERT INTO {SCHEMA}.seen (what) VALUES (format('follow-up %s (%s) was claimed while its lease ran', OLD.id,
             OLD.effect));
     END IF;
