@@ -126,6 +126,7 @@ async def test_a_message_that_is_not_understood_is_set_aside_and_does_not_come_a
     queue, kept = Queue(names(5), frozenset({"m1", "m4"})), Kept()
     assert await make_poller(queue, kept, engine).poll_once() == 5
     assert {one.body for one in kept.unrecognised} == {b"m1", b"m4"}
+    assert {one.reason for one in kept.unrecognised} == {"failed push: no orderId"}
     assert queue.waiting == []
 
 

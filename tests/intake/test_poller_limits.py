@@ -66,7 +66,7 @@ async def test_an_unreadable_list_is_told_once_and_nothing_of_it_is_skipped(engi
         with pytest.raises(UnreadableError):
             await poller.poll_once()
         clock.now += MINUTE
-    assert [one.reason for one in kept.unrecognised] == ["list row: orders cannot be read: no JSON object"]
+    assert [one.reason for one in kept.unrecognised] == ["whole list: orders cannot be read: no JSON object"]
     assert await cursor(engine) == to_datetime(NOW - MINUTE)
     marketplace.fails_on.clear()
     await poller.poll_once()

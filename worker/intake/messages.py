@@ -64,7 +64,8 @@ class MessagePoller:
             for _ in range(MAX_ROUNDS):
                 page = await self._marketplace.failed_messages()
                 fresh = tuple(one for one in page.message_ids if one not in confirmed)
-                await publish(self._publisher, self.account, page.facts, page.unreadable, self._clock.now_ms())
+                now = self._clock.now_ms()
+                await publish(self._publisher, self.account, page.facts, page.unreadable, now, what="failed push")
                 if not fresh:
                     break  # empty, or it shows again what was confirmed: it is slow to see that
                 await self._marketplace.confirm_messages(fresh)

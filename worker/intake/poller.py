@@ -101,7 +101,7 @@ class StreamPoller:
         """Set a dead letter aside for a list that stays unreadable. Its cursor stays too: nothing is skipped."""
         if self._unreadable + 1 == TOLD_AFTER:
             row = (f"{self.stream} cannot be read: {error}"[:300], f"{self.stream} of {self.account}".encode())
-            await publish(self._publisher, self.account, (), (row,), self._clock.now_ms())
+            await publish(self._publisher, self.account, (), (row,), self._clock.now_ms(), what="whole list")
         self._unreadable += 1
 
     async def _read_news(self, now: Millis) -> int:

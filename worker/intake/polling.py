@@ -129,12 +129,17 @@ async def publish(
     facts: Iterable[Fact],
     unreadable: Iterable[tuple[str, bytes]],
     now: Millis,
+    *,
+    what: str = "list row",
 ) -> None:
-    """Make rows durable, the unreadable ones as dead letters. Raises NotDurableError; then the rows are read again."""
+    """Make rows durable, the unreadable ones as dead letters. Raises NotDurableError; then the rows are read again.
+
+    `what`: what each of the unreadable ones is, for people.
+    """
     events = [fact_event(fact) for fact in facts]
     for reason, row in unreadable:
         event_id = hashlib.sha256(account.encode() + b"\0" + row).hexdigest()[:32]
-        events.append(unrecognised_event(Unrecognised(account, f"list row: {reason}", row, now), event_id))
+        events.append(unrecognised_event(Unrecognised(account, f"{what}: {reason}", row, now), event_id))
     for first in range(0, len(events), PUBLISHED_AT_ONCE):
         part = events[first : first + PUBLISHED_AT_ONCE]
         ends = await asyncio.gather(*(publisher.publish(event) for event in part), return_exceptions=True)
