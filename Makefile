@@ -88,6 +88,7 @@ check-compose: ready ## docker-compose.yml fits the Compose specification and ou
 
 check-docs: ready ## Links, make targets and decision numbers in the documents lead somewhere
 	@$(BIN)/python -m tools.check_docs
+	@$(BIN)/python -m tools.check_ledger
 
 check-secrets: ready ## No tracked file holds a key, a token or a password
 	@$(BIN)/python -m tools.check_secrets
