@@ -18,6 +18,7 @@ MAX_IMAGE_BYTES = 1_000_000
 """The search takes pictures below 1 MB (documented upstream for vouchers, seen for searches)."""
 TIMEOUT_S = 10.0
 _HTTP, _HTTPS = 80, 443
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 Resolve = Callable[[str], Awaitable[list[str]]]
 
@@ -26,6 +27,17 @@ async def resolve(host: str) -> list[str]:
     """Return a host's addresses. Raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, _HTTPS, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an address stands on the public net; so must the IPv4 address that an IPv6 one carries inside."""
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return parsed.is_global
+    inside = [parsed.ipv4_mapped, parsed.sixtofour, *(parsed.teredo or ())]
+    if parsed in _NAT64:
+        inside.append(ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF))
+    return parsed.is_global and all(one is None or one.is_global for one in inside)
 
 
 class ImageFetcher:
@@ -84,7 +96,7 @@ class ImageFetcher:
             return url
         if not self._is_known(parts, host, port):
             raise RejectedError(f"pictures are only fetched from {', '.join(self._hosts)} over https")
-        if not all(ipaddress.ip_address(address).is_global for address in await self._resolve(host)):
+        if not all(is_public(address) for address in await self._resolve(host)):
             raise RejectedError("the picture's server does not stand on the public net")
         return urlunsplit(("https", host, parts.path, parts.query, ""))
 
