@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.cli.conftest import Command, ordersync, place
@@ -15,6 +14,7 @@ from tests.reconcile.stage import order
 from tests.storage.database import rows, value
 from worker.accounts import Account, ConfigurationError, load_accounts
 from worker.cli.audit import AT_ONCE, CLEAN, DRIFTED, FAILED, MAX_SHOWN, Report, choose, compare, show
+from worker.cli.output import SafeConsole
 from worker.composition import Worker
 from worker.domain.facts import Amounts, Fact, Lifecycle, Parcel, Snapshot, Source
 from worker.domain.identity import Platform
@@ -147,7 +147,7 @@ async def test_few_orders_are_read_at_once(worker: Worker, stage: Stage, monkeyp
 
 
 def said(report: Report, *, as_json: bool = False) -> str:
-    console = Console(highlight=False, soft_wrap=True, record=True, quiet=False)
+    console = SafeConsole()
     with console.capture() as written:
         show(report, console, as_json=as_json)
     return written.get()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
+from worker.cli.output import SafeConsole, safe
 from worker.logs import configure_logging
 from worker.settings import Settings, load_settings
 from worker.storage import alert_store
@@ -20,16 +20,16 @@ def alerts(resolve: str | None) -> int:
     """List open alerts, or resolve one; return the exit status."""
     settings = load_settings()
     configure_logging(settings.log_level)
-    console = Console(highlight=False, soft_wrap=True)
+    console = SafeConsole()
     try:
         return asyncio.run(_list(settings, console) if resolve is None else _resolve(settings, console, resolve))
     except (DBAPIError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        console.print(f"alerts cannot be read: {reason}. Run: ordersync doctor", markup=False)
+        console.say(f"alerts cannot be read: {reason}. Run: ordersync doctor")
         return 1
 
 
-async def _list(settings: Settings, console: Console) -> int:
+async def _list(settings: Settings, console: SafeConsole) -> int:
     engine = create_engine(settings.dsn, application="cli", pool_size=1)
     try:
         async with engine.connect() as connection:
@@ -38,14 +38,12 @@ async def _list(settings: Settings, console: Console) -> int:
         await engine.dispose()
     for row in rows:
         opened = row["opened_at"].isoformat(timespec="seconds")
-        console.print(
-            f"{opened} {row['severity']} x{row['occurrences']} {row['cause']}\n    {row['title']}", markup=False
-        )
-    console.print(f"{len(rows)} open" + (f" (the first {MAX_SHOWN})" if len(rows) == MAX_SHOWN else ""))
+        console.say(f"{opened} {row['severity']} x{row['occurrences']} {safe(row['cause'])}\n    {safe(row['title'])}")
+    console.say(f"{len(rows)} open" + (f" (the first {MAX_SHOWN})" if len(rows) == MAX_SHOWN else ""))
     return 0
 
 
-async def _resolve(settings: Settings, console: Console, cause: str) -> int:
+async def _resolve(settings: Settings, console: SafeConsole, cause: str) -> int:
     engine = create_engine(settings.dsn, application="cli", pool_size=1)
     try:
         async with transaction(engine) as connection:
@@ -53,5 +51,5 @@ async def _resolve(settings: Settings, console: Console, cause: str) -> int:
             await notify(connection, Work.ALERTS)
     finally:
         await engine.dispose()
-    console.print(f"resolved {cause}" if resolved else f"no open alert has the cause {cause}", markup=False)
+    console.say(f"resolved {cause}" if resolved else f"no open alert has the cause {cause}")
     return 0 if resolved else 1

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from worker.accounts import Account, ConfigurationError
 from worker.broker.durable import NotDurableError
 from worker.broker.envelope import fact_event
+from worker.cli.output import SafeConsole
 from worker.composition import Worker
 from worker.domain.difference import differences, view_of
 from worker.domain.facts import Source
@@ -50,7 +50,7 @@ def audit(account: str | None, *, sample: int, seed: int, repair: bool, as_json:
     """Audit; return 0 without drift, 1 with drift, 2 if something could not be read."""
     settings, accounts = load_configuration()
     configure_logging("error")
-    console = Console(highlight=False, soft_wrap=True)
+    console = SafeConsole()
     chosen = choose(accounts, account)
 
     async def run() -> Report:
@@ -66,7 +66,7 @@ def audit(account: str | None, *, sample: int, seed: int, repair: bool, as_json:
         report = asyncio.run(run())
     except (DBAPIError, OSError, SchemaMismatchError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        console.print(f"the model cannot be read: {reason}. Run: ordersync doctor", markup=False)
+        console.say(f"the model cannot be read: {reason}. Run: ordersync doctor")
         return FAILED
     show(report, console, as_json=as_json)
     return report.status
@@ -114,16 +114,16 @@ async def compare(worker: Worker, accounts: Sequence[Account], *, sample: int, s
     return report
 
 
-def show(report: Report, console: Console, *, as_json: bool) -> None:
+def show(report: Report, console: SafeConsole, *, as_json: bool) -> None:
     """Print what was found."""
     if as_json:
         print(msgspec.json.encode(report).decode())  # noqa: T201 - the command's output
         return
     for key, fields in list(report.orders.items())[:MAX_SHOWN]:
         for name, (known, fresh) in fields.items():
-            console.print(f"{key} {name}: known {known!r}, the marketplace says {fresh!r}", markup=False)
+            console.say(f"{key} {name}: known {known!r}, the marketplace says {fresh!r}")
     for key, reason in list(report.failed.items())[:MAX_SHOWN]:
-        console.print(f"{key} could not be read: {reason}", markup=False)
+        console.say(f"{key} could not be read: {reason}")
     drift = ", ".join(f"{name} {count}" for name, count in sorted(report.drift.items())) or "none"
-    console.print(f"{report.read} orders compared, {len(report.orders)} differ, {len(report.failed)} not read")
-    console.print(f"drift: {drift}")
+    console.say(f"{report.read} orders compared, {len(report.orders)} differ, {len(report.failed)} not read")
+    console.say(f"drift: {drift}")

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.accounts import Account, ConfigurationError
 from worker.cli.maintain import look_at_topics
+from worker.cli.output import safe
 from worker.composition.recorders import build_recorder
 from worker.domain.approvals import NEEDED_ABOVE
 from worker.domain.clock import MINUTE, SystemClock
@@ -50,7 +51,7 @@ def doctor() -> int:
         findings = asyncio.run(_collect(settings, accounts))
     for finding in findings:  # a line each, never broken: what is to be done is there to be copied
         verdict = ("ok   ", "green") if finding.right else ("wrong", "red")
-        console.print(Text.assemble(verdict, f" {finding.what:<{WIDTH}} {finding.detail}"))
+        console.print(Text.assemble(verdict, f" {finding.what:<{WIDTH}} {safe(finding.detail)}"))
     return 0 if all(finding.right for finding in findings) else 1
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
 from worker.broker.durable import NotDurableError
 from worker.cli.audit import choose
+from worker.cli.output import SafeConsole, safe
 from worker.composition import Worker
 from worker.logs import configure_logging
 from worker.marketplaces.port import MarketplaceError
@@ -26,7 +27,7 @@ def poll(account: str | None, *, once: bool) -> int:
     settings, accounts = load_configuration()
     configure_logging("error")
     chosen = choose(accounts, account)
-    console = Console(highlight=False, soft_wrap=True)
+    console = SafeConsole()
 
     async def run() -> list[tuple[str, str, str]]:
         worker = Worker(settings, chosen, ())
@@ -46,11 +47,11 @@ def poll(account: str | None, *, once: bool) -> int:
         rows = asyncio.run(run())
     except (DBAPIError, OSError, SchemaMismatchError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        console.print(f"cannot poll: {reason}. Run: ordersync doctor", markup=False)
+        console.say(f"cannot poll: {reason}. Run: ordersync doctor")
         return 1
     table = Table("account", "list", "rows", box=None)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(safe(cell)) for cell in row))
     console.print(table)
     return 1 if any(said.startswith("failed") for _, _, said in rows) else 0
 
