@@ -39,6 +39,8 @@ PLAYED = SandboxConfig()
 DETAIL = "/order/detail"
 QUIET_WITHIN_S = 2_400.0
 LOOK_EVERY_S = 4.0
+UNPAID_FOR_S = 60.0
+"""After so many virtual seconds the platform closes an order that nobody paid."""
 OVERLAP_S = 15.0
 PROVEN_AFTER_S = 25.0
 """Longer than taken money may stay hidden: what reads show after this long is so."""
@@ -205,6 +207,7 @@ def sandbox_config(profile: Profile) -> SandboxConfig:
         speed=profile.speed,
         lost_callbacks=profile.lost_callbacks,
         settle_s=profile.settle_s,
+        pay_timeout_s=UNPAID_FOR_S * profile.speed,
         hang_s=15.0,
     )
 
