@@ -89,7 +89,7 @@ async def test_json_columns_take_hard_texts(engine: AsyncEngine) -> None:
     ref = await add_order(engine, "1")
     held = [*HARD_TEXTS, "nul\x00"]
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    parcel = (ref, "p1", None, None, None, json_text(held), None)
+    parcel = (ref, "p1", None, None, None, json_text(held), None, None, None, False)
     fact = ("f1", ref, "status", "callback", None, at, "applied", json_text({"word": held}), "t", 0, 0)
     async with transaction(engine) as connection:
         await batch_store.replace_parcels(connection, ChildRows([ref], [parcel]))
