@@ -25,6 +25,8 @@ class Asker(msgspec.Struct, frozen=True):
     access_token: str = ""
     refresh_token: str = ""
     hints: Mapping[str, str] = {}
+    late: bool = False
+    """Nothing more will be learned by waiting: what is second best will do."""
     invent: bool = False
     """Ask with invented values where nothing is known: a sandbox then at least says that it does not know them."""
     group: str = ""
@@ -86,6 +88,8 @@ def _goods_status(_asker: Asker, order: KnownOrder | None) -> Any:
 def _cargo(asker: Asker, order: KnownOrder | None) -> Any:
     """An article whose detail was read, or the goods of an order, or an offer that was found."""
     article = asker.knowledge.article
+    if article is None and not asker.late:
+        return None  # the detail of an offer may still come
     if article is not None:
         name = "offerId" if str(article[0]).isdigit() else "offerMapId"
         return [{name: article[0], "specId": article[1], "quantity": 20}]
@@ -151,12 +155,14 @@ def _payment(_asker: Asker, order: KnownOrder | None) -> Any:
 
 
 def _taobao_item(*names: str) -> Fill:
-    """Return what fills a field with an article of an order, or one that a search found."""
+    """Return what fills a field with an article that a search found, or one of an order: that may be sold out."""
 
     def fill(asker: Asker, order: KnownOrder | None) -> Any:
+        found = asker.first(names[0])
+        if found is not None or not asker.late:
+            return found
         items = order.items if order else ()
-        found = next((items[0][name] for name in names if items and items[0].get(name)), None)
-        return found if found is not None else asker.first(*names)
+        return next((items[0][name] for name in names if items and items[0].get(name)), None)
 
     return fill
 
@@ -307,6 +313,9 @@ COMMON: Mapping[str, Fill] = {
 SPECIAL: Mapping[tuple[str, str], Fill] = {
     ("auth.token.exchange", "grant_type"): constant("authorization_code"),
     ("taobao.cart.edit_quantity", "id"): known("cartId"),
+    ("taobao.cart.add", "price"): constant(1_000),
+    ("1688.cart.add", "offerId"): lambda asker, _order: (asker.knowledge.article or (None,))[0],
+    ("1688.cart.add", "specId"): lambda asker, _order: (asker.knowledge.article or (None, None))[1],
     ("auth.token.exchange", "code"): constant(None),
     ("1688.order.im_link", "bizId"): known("offerId", "productID"),
     ("1688.goods.image_search", "offerQueryParam"): _image_search,

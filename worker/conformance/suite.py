@@ -32,6 +32,8 @@ MAX_ROUNDS = 8
 THROTTLED_TRIES = 4
 NOT_THERE = "-is-not-there"
 _FINE = range(200, 300)
+_LISTS = frozenset({"1688.order.list", "taobao.order.list", "1688.cart.list", "taobao.cart.list"})
+"""What an effect may have changed, and the next question is asked about."""
 _ORDER_OF_EFFECTS = ("add", "save", "update", "create", "prepare", "pay", "confirm", "submit")
 
 
@@ -97,16 +99,15 @@ class Suite:
         self._clock = clock
         self._sleep = sleep
         self._knowledge = Knowledge(routes.dialect)
-        self._inventing = False
+        self._late = False
 
     async def run(self) -> Report:
         """Ask everything that can be asked; what lacks a value is asked again once another answer gave it."""
         operations = operations_of(self._routes.dialect)
         findings = {one.name: self._not_asked(one) for one in operations}
         await self._rounds(operations, findings)
-        if self._plan.invent:
-            self._inventing = True
-            await self._rounds(operations, findings)
+        self._late = True
+        await self._rounds(operations, findings)
         report = Report(
             account=self._access.name,
             dialect=self._routes.dialect.value,
@@ -250,7 +251,7 @@ class Suite:
         """After an effect: what the order list says now is what the next question is asked about."""
         for listing in operations_of(self._routes.dialect):
             path = self._routes.path(listing)
-            if listing.name not in ("1688.order.list", "taobao.order.list") or path is None:
+            if listing.name not in _LISTS or path is None:
                 continue
             question = ask_about(listing, self._asker()).parameters
             heard = await self._exchange(self._wire, listing, path, question)
@@ -284,7 +285,8 @@ class Suite:
             access_token=self._access.access_token,
             refresh_token=self._access.refresh_token,
             hints=self._plan.hints,
-            invent=self._inventing,
+            late=self._late,
+            invent=self._late and self._plan.invent,
         )
 
     def _not_asked(self, operation: Operation) -> Finding:
