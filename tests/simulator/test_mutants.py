@@ -9,7 +9,7 @@ from tests.simulator.mutants import MUTANTS, Mutant
 from worker.simulator.child import be_quiet
 from worker.simulator.server import Database
 
-MOST_SEEDS = 12
+MOST_SEEDS = 24
 FEWEST_MUTANTS = 15
 
 # A process that is killed closes nothing.
