@@ -39,7 +39,7 @@ def _share(value: Any) -> Decimal:
 
 
 Money = Annotated[int, BeforeValidator(_money), Field(ge=0)]
-OptionalMoney = Annotated[int | None, BeforeValidator(_optional_money), Field(ge=0)]
+OptionalMoney = Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(_optional_money)]
 Share = Annotated[Decimal, BeforeValidator(_share)]
 _STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
 

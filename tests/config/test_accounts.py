@@ -11,6 +11,7 @@ import pytest
 
 from worker.accounts import MAX_ACCOUNTS_FILE_BYTES, MAX_SECRET_BYTES, Account, ConfigurationError, load_accounts
 from worker.domain.identity import Platform
+from worker.policy_config import PolicyConfig
 
 SECRET = "the-secret-itself-9f2c"
 TOKEN = "the-token-itself-7d1e"
@@ -411,3 +412,8 @@ def test_where_links_to_pay_may_lead_is_named_by_domain(load: Load, host: str) -
 def test_a_wrong_domain_is_explained(load: Load, host: str) -> None:
     (line,) = mistakes(load, account(pay_hosts=f'["{host}"]'))
     assert "expected a domain in lower case" in line
+
+
+def test_a_limit_that_is_given_as_none_is_no_limit() -> None:
+    policy = PolicyConfig.model_validate({"daily_budget": None, "monthly_budget": "5.00"})
+    assert (policy.daily_budget, policy.monthly_budget) == (None, 500)

@@ -28,12 +28,16 @@ _UNKNOWN = text(
     """
     SELECT f.id, f.effect, o.order_id, (SELECT array_agg(p.waybill) FROM parcels p WHERE p.order_ref = o.id) AS waybills
     FROM follow_ups f JOIN orders o ON o.id = f.order_ref
-    WHERE f.state = 'unknown' AND f.effect IN ('book_international', 'update_domestic_logistics')
+    WHERE f.state = 'unknown' AND f.effect IN ('book_international', 'update_domestic_logistics', 'confirm_receipt')
         AND f.unknown_since < now() - make_interval(secs => CAST(:long_s AS double precision))
     ORDER BY f.id LIMIT 100
     """
 )
-_BOOKS = {"book_international": "bookings", "update_domestic_logistics": "warehouse-notices"}
+_BOOKS = {
+    "book_international": "bookings",
+    "update_domestic_logistics": "warehouse-notices",
+    "confirm_receipt": "receipts",
+}
 PEOPLE = (
     Actor("ann", frozenset({Role.APPROVER, Role.OPERATOR})),
     Actor("bob", frozenset({Role.APPROVER, Role.OPERATOR})),
@@ -72,10 +76,15 @@ class Office(msgspec.Struct):
                 return  # decided by the other, or no longer waiting: what a person would be told, too
 
     async def _look_up(self, follow_up_id: int, effect: str, order_id: str, waybills: list[str]) -> None:
-        """Say what the warehouse's own books show: the booking, or a notice of all the parcels."""
-        shown = [str(row["content"]) for row in await self.twin.book(_BOOKS[effect]) if row["order_id"] == order_id]
+        """Say what the books show: a booking, a receipt, a notice of all parcels. A lost receipt is tried again."""
+        shown = [row for row in await self.twin.book(_BOOKS[effect]) if row["order_id"] == order_id]
         if effect == "update_domestic_logistics":
-            shown = [content for content in shown if all(waybill in content for waybill in waybills)]
-        done = bool(shown)
+            shown = [row for row in shown if all(waybill in str(row["content"]) for waybill in waybills)]
+        said = "seen in their books"
         with contextlib.suppress(RefusedError):  # settled meanwhile
-            await decision_store.resolve(self.engine, follow_up_id, PEOPLE[0], done=done, reason="seen in their books")
+            if effect == "confirm_receipt" and not shown:
+                await decision_store.retry(
+                    self.engine, follow_up_id, PEOPLE[0], reason=said, checked="no receipt there"
+                )
+            else:
+                await decision_store.resolve(self.engine, follow_up_id, PEOPLE[0], done=bool(shown), reason=said)
