@@ -127,6 +127,7 @@ ONE_MISTAKE = [
     ("CALL_TIMEOUT_S", "nan", "Input should be "),
     ("CALL_TIMEOUT_S", "inf", "Input should be less than or equal to "),
     ("UNKNOWN_FIRST_PAUSE_S", "0", "Input should be greater than 0"),
+    ("RECOVERY_INTERVAL_S", "0", "Input should be greater than 0"),
     ("IDLE_POLL_S", "61", "Input should be less than or equal to 60"),
     ("SHUTDOWN_TIMEOUT_S", "x", "Input should be a valid number"),
     ("STALLED_AFTER_S", "0", "Input should be greater than 0"),
