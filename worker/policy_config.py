@@ -127,6 +127,8 @@ class PolicyConfig(BaseModel):
     confirm_receipt: bool = False
     """Confirm the receipt once all goods were signed for; it releases the money."""
     confirm_after_s: Annotated[float, Field(ge=0, le=2_592_000)] = 86_400.0
+    inspection_confirms: bool = False
+    """Inferred: that the warehouse reports its inspections to us. Passed counts as signed for, an objection holds."""
     book_international: bool = False
     """Order the way abroad once the receipt is confirmed."""
     freight_limit: Money = 0
@@ -162,6 +164,7 @@ class PolicyConfig(BaseModel):
             notify_warehouse=self.notify_warehouse,
             confirm_receipt=self.confirm_receipt,
             confirm_after=int(self.confirm_after_s * SECOND),
+            inspection_confirms=self.inspection_confirms,
             book_international=self.book_international,
             freight_limit=self.freight_limit,
             has_freight_defaults=self.freight_receiver is not None,

@@ -11,6 +11,7 @@ from worker.domain.facts import (
     Amounts,
     Content,
     Fact,
+    InspectionSeen,
     Lifecycle,
     Line,
     LogisticsSeen,
@@ -59,6 +60,7 @@ hint_contents: st.SearchStrategy[Content] = st.one_of(
     st.builds(PriceSeen, amounts=st.none() | amounts),
     refunds_seen,
     st.builds(LogisticsSeen, event=st.just("LOGISTICS_MAIL_NO_CHANGE")),
+    st.builds(InspectionSeen, waybill=st.sampled_from(["SF1", "SF2"]), passed=st.booleans()),
 )
 hints = st.builds(
     Fact,

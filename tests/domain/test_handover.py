@@ -1,12 +1,16 @@
 """From the parcels to the way abroad: when it is wanted, and what is judged on the fresh read."""
 
+from itertools import permutations
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.examples import NOON, read, refund, status, told
+from worker.domain.alerts import AlertKind, order_alerts
 from worker.domain.clock import DAY
-from worker.domain.facts import BookingSeen, Fact, Line, Parcel, RefundSeen, Source
+from worker.domain.facts import BookingSeen, Fact, InspectionSeen, Line, Parcel, RefundSeen, Source
 from worker.domain.handover import (
     booking_purpose,
     decide_booking,
@@ -66,13 +70,56 @@ def test_what_was_signed_for_is_confirmed_after_the_pause_and_the_warehouse_is_t
 def test_a_receipt_is_not_confirmed_in_any_other_case(fact: Fact) -> None:
     order = told(fact)
     assert Effect.CONFIRM_RECEIPT not in wanted(order)
-    assert decide_receipt(order.view, now_unconfirmed=False).verdict is not Verdict.PROCEED
+    assert decide_receipt(order.view, POLICY, now_unconfirmed=False).verdict is not Verdict.PROCEED
 
 
 def test_a_refund_that_was_only_heard_of_holds_the_receipt_back() -> None:
     order = told(shipped(), refund("r1", "waitselleragree", 60))
     assert wanted(order) == {Effect.REFRESH}
-    assert decide_receipt(order.view, now_unconfirmed=True).verdict is Verdict.WAIT
+    assert decide_receipt(order.view, POLICY, now_unconfirmed=True).verdict is Verdict.WAIT
+
+
+INSPECTING = msgspec.structs.replace(POLICY, inspection_confirms=True)
+
+
+def inspected(waybill: str, second: int, *, passed: bool) -> Fact:
+    key = shipped().key
+    return Fact(key, Source.CALLBACK, InspectionSeen(waybill, passed), NOON + second * 1_000)
+
+
+def test_what_the_warehouse_inspected_counts_as_signed_for_where_the_account_says_so() -> None:
+    order = told(shipped(ON_THE_WAY), inspected("SF0002", 20, passed=True))
+    assert Effect.CONFIRM_RECEIPT not in wanted(order)
+    assert decide_receipt(order.view, POLICY, now_unconfirmed=False).verdict is Verdict.WAIT
+    assert Effect.CONFIRM_RECEIPT in wanted(order, INSPECTING)
+    assert decide_receipt(order.view, INSPECTING, now_unconfirmed=False).verdict is Verdict.PROCEED
+
+
+def test_an_inspection_of_another_parcel_confirms_nothing() -> None:
+    order = told(shipped(ON_THE_WAY), inspected("SF0009", 20, passed=True))
+    assert Effect.CONFIRM_RECEIPT not in wanted(order, INSPECTING)
+
+
+def test_what_the_warehouse_objects_to_is_not_confirmed_until_it_says_otherwise() -> None:
+    objected = told(shipped(), inspected("SF0001", 20, passed=False))
+    assert Effect.CONFIRM_RECEIPT not in wanted(objected, INSPECTING)
+    assert decide_receipt(objected.view, INSPECTING, now_unconfirmed=False).verdict is Verdict.WAIT
+    assert [alert.kind for alert in order_alerts(objected, INSPECTING)] == [AlertKind.INSPECTION_FAILED]
+    again = told(shipped(), inspected("SF0001", 20, passed=False), inspected("SF0001", 30, passed=True))
+    assert Effect.CONFIRM_RECEIPT in wanted(again, INSPECTING)
+    assert list(order_alerts(again, INSPECTING)) == []
+
+
+def test_inspections_end_the_same_in_whatever_order_they_arrive() -> None:
+    facts = (shipped(), inspected("SF0001", 30, passed=True), inspected("SF0001", 20, passed=False))
+    assert len({told(*arrived).view for arrived in permutations(facts)}) == 1
+
+
+def test_an_inspection_releases_no_money_while_a_refund_is_open() -> None:
+    order = told(
+        shipped(ON_THE_WAY, refunds=(RefundSeen("r1", "waitselleragree"),)), inspected("SF0002", 20, passed=True)
+    )
+    assert Effect.CONFIRM_RECEIPT not in wanted(order, INSPECTING)
 
 
 def test_a_line_that_was_refunded_or_closed_needs_no_signature() -> None:

@@ -12,7 +12,17 @@ import msgspec
 from worker.broker import topics
 from worker.domain.clock import Millis, iso
 from worker.domain.dead_letters import Ticket
-from worker.domain.facts import BookingSeen, Fact, LogisticsSeen, PriceSeen, RefundSeen, Snapshot, Source, StatusSeen
+from worker.domain.facts import (
+    BookingSeen,
+    Fact,
+    InspectionSeen,
+    LogisticsSeen,
+    PriceSeen,
+    RefundSeen,
+    Snapshot,
+    Source,
+    StatusSeen,
+)
 
 FACT_PREFIX = "ordersync.fact."
 UNRECOGNISED_TYPE = "ordersync.fact.unrecognised.v1"
@@ -28,6 +38,7 @@ _TOPIC_OF = {
     StatusSeen: topics.STATUS,
     LogisticsSeen: topics.STATUS,
     BookingSeen: topics.STATUS,
+    InspectionSeen: topics.STATUS,
     Snapshot: topics.STATUS,
     PriceSeen: topics.PRICE,
     RefundSeen: topics.REFUND,

@@ -76,7 +76,7 @@ def build_posts(
     if policy.notify_warehouse:
         yield post(UpdateDomesticLogistics(marketplace, reads), CHANGE_CONCURRENCY)
     if policy.confirm_receipt:
-        yield post(ConfirmReceipt(marketplace, reads), CHANGE_CONCURRENCY)
+        yield post(ConfirmReceipt(marketplace, reads, policy), CHANGE_CONCURRENCY)
     if policy.book_international:
         defaults = freight_defaults(account.policy)
         booking = BookInternational(marketplace, reads, publisher, clock, policy=policy, defaults=defaults)

@@ -38,6 +38,7 @@ class AlertKind(StrEnum):
     EFFECT_UNKNOWN = "effect_unknown"
     EFFECT_REJECTED = "effect_rejected"
     EFFECT_WAITING = "effect_waiting"
+    INSPECTION_FAILED = "inspection_failed"
     APPROVAL_WAITING = "approval_waiting"
     BUDGET_EXHAUSTED = "budget_exhausted"
     EFFECTS_STOPPED = "effects_stopped"
@@ -63,7 +64,9 @@ class Alert(msgspec.Struct, frozen=True):
     details: dict[str, Any] = {}
 
 
-CONDITION_KINDS = frozenset({AlertKind.PRICE_BEYOND_TOLERANCE, AlertKind.REFUND_OPENED, AlertKind.STRANGE_WORD})
+CONDITION_KINDS = frozenset(
+    {AlertKind.PRICE_BEYOND_TOLERANCE, AlertKind.REFUND_OPENED, AlertKind.STRANGE_WORD, AlertKind.INSPECTION_FAILED}
+)
 """Kinds that follow from the order alone: open while the condition holds, resolved when it no longer does."""
 
 _MAX_NAMED = 80
@@ -97,6 +100,15 @@ def order_alerts(
             f"Refund {refund.refund_id[:80]}{amount} is open on order {key}",
             key,
             {"refund_id": refund.refund_id, "status": refund.status.value, "amount_minor": refund.amount},
+        )
+    for waybill in order.view.objected:
+        yield Alert(
+            f"{AlertKind.INSPECTION_FAILED}:{key}:{_short(waybill)}",
+            AlertKind.INSPECTION_FAILED,
+            Severity.WARNING,
+            f"The warehouse objects to the goods of parcel {waybill[:80]} of order {key}",
+            key,
+            {"waybill": waybill[:200]},
         )
     for word in order.view.strange_words:
         yield Alert(

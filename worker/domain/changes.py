@@ -20,6 +20,7 @@ class ChangeType(StrEnum):
     LINES_CHANGED = "lines_changed"
     PARCELS_CHANGED = "parcels_changed"
     REFUND_CHANGED = "refund_changed"
+    INSPECTIONS_CHANGED = "inspections_changed"
     BOOKINGS_CHANGED = "bookings_changed"
     CONFIRMATION_CHANGED = "confirmation_changed"
 
@@ -45,6 +46,7 @@ def compare(before: View, after: View) -> Iterator[Change]:
     if before.parcels != after.parcels:
         yield _change(ChangeType.PARCELS_CHANGED, before.parcels, after.parcels)
     yield from _refund_changes(before, after)
+    yield from _inspection_changes(before, after)
     if before.bookings != after.bookings:
         yield Change(ChangeType.BOOKINGS_CHANGED, list(before.bookings), list(after.bookings))
     if before.unconfirmed != after.unconfirmed:
@@ -60,6 +62,13 @@ def _refund_changes(before: View, after: View) -> Iterator[Change]:
                 yield _change(ChangeType.REFUND_CHANGED, known.get(refund.refund_id), refund)
         for refund_id in sorted(known.keys() - shown):  # only beyond the limit on refunds known from callbacks alone
             yield _change(ChangeType.REFUND_CHANGED, known[refund_id], None)
+
+
+def _inspection_changes(before: View, after: View) -> Iterator[Change]:
+    old, new = (before.inspected, before.objected), (after.inspected, after.objected)
+    if old != new:
+        shown = [{"passed": list(passed), "failed": list(failed)} for passed, failed in (old, new)]
+        yield Change(ChangeType.INSPECTIONS_CHANGED, *shown)
 
 
 def _change(kind: ChangeType, before: object, after: object) -> Change:

@@ -15,6 +15,7 @@ from worker.domain.facts import (
     Amounts,
     BookingSeen,
     Fact,
+    InspectionSeen,
     Lifecycle,
     Line,
     LogisticsSeen,
@@ -34,6 +35,8 @@ from worker.domain.status import OrderStatus, implied_status, map_word
 T = TypeVar("T")
 MAX_HINTED_REFUNDS = 50
 """Refund ids remembered from callbacks alone; the oldest stamps go first. A snapshot's refunds are never dropped."""
+MAX_INSPECTIONS = 200
+"""Parcels per order whose inspection is remembered; the oldest stamps go first."""
 MAX_BOOKINGS = 20
 """International numbers remembered per order; the oldest stamps go first."""
 MAX_TRACKS = 300
@@ -87,6 +90,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     earliest total heard of and `first_read_total` the earliest one read: the baseline of the price guard where nobody
     planned one. `standing` is the best snapshot whose status word we know, kept only while `lifecycle` holds a word
     that nobody knows: such a word moves nothing. `bookings`: international number → its latest stamp.
+    `inspections`: waybill → whether its goods passed, by the latest word of the warehouse.
 
     Reads of a part of the order are kept apart, each kind under an order of its own. `tracks`: parcel → the latest read
     of it, by when it was asked, since these reads are undated; `tracked_at`: when the logistics were last asked for.
@@ -110,6 +114,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     first_total: Hinted[int] | None = None
     first_read_total: Hinted[int] | None = None
     bookings: dict[str, Stamp] = {}
+    inspections: dict[str, Hinted[bool]] = {}
     tracks: dict[str, Hinted[ParcelTrack]] = {}
     tracked_at: Millis | None = None
     refund_reads: dict[str, Observed[RefundSeen]] = {}
@@ -129,10 +134,24 @@ def absorb(evidence: Evidence, fact: Fact, fact_id: str) -> Evidence:
             return _with_total(msgspec.structs.replace(evidence, price_hint=best), amounts, stamp)
         case RefundSeen():
             return _absorb_refund(evidence, content, stamp)
-        case BookingSeen(number=number):
-            return msgspec.structs.replace(evidence, bookings=_with_booking(evidence.bookings, number, stamp))
+        case BookingSeen() | InspectionSeen():
+            return _absorb_from_warehouse(evidence, content, stamp)
         case PriceSeen() | LogisticsSeen():
             return msgspec.structs.replace(evidence, nudge=_later(evidence.nudge, stamp))
+
+
+def _absorb_from_warehouse(evidence: Evidence, content: BookingSeen | InspectionSeen, stamp: Stamp) -> Evidence:
+    if isinstance(content, BookingSeen):
+        return msgspec.structs.replace(evidence, bookings=_with_booking(evidence.bookings, content.number, stamp))
+    inspections = _with_inspection(evidence.inspections, content.waybill, Hinted(stamp, content.passed))
+    return msgspec.structs.replace(evidence, inspections=inspections)
+
+
+def _with_inspection(known: dict[str, Hinted[bool]], waybill: str, seen: Hinted[bool]) -> dict[str, Hinted[bool]]:
+    inspections = known | {waybill: _latest_hint(known.get(waybill), seen)}
+    if len(inspections) > MAX_INSPECTIONS:
+        del inspections[min(inspections, key=lambda one: (inspections[one].stamp, one))]
+    return inspections
 
 
 def _with_booking(known: dict[str, Stamp], number: str, stamp: Stamp) -> dict[str, Stamp]:

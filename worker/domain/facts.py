@@ -168,6 +168,13 @@ class BookingSeen(msgspec.Struct, frozen=True, tag="booking"):
     number: str
 
 
+class InspectionSeen(msgspec.Struct, frozen=True, tag="inspection"):
+    """What the warehouse says of a parcel that it opened: whether its goods passed the inspection."""
+
+    waybill: str
+    passed: bool
+
+
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     """The order as the marketplace answers when asked. An aspect that the answer does not cover is None or left out.
 
@@ -186,7 +193,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     international: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
-Content = StatusSeen | PriceSeen | RefundSeen | LogisticsSeen | BookingSeen | Snapshot
+Content = StatusSeen | PriceSeen | RefundSeen | LogisticsSeen | BookingSeen | InspectionSeen | Snapshot
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -205,7 +212,7 @@ class Fact(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """Return `status`, `price`, `refund`, `logistics`, `booking` or `snapshot`."""
+        """Return `status`, `price`, `refund`, `logistics`, `booking`, `inspection` or `snapshot`."""
         return str(self.content.__struct_config__.tag)
 
     @property

@@ -53,11 +53,26 @@ def _digest(what: object) -> str:
 
 def signed_for(view: View) -> bool:
     """Tell whether the goods of every line that is still expected were signed for."""
-    if view.word == "signinsuccess":
+    return view.word == "signinsuccess" or _all_arrived(view, {one.parcel_id for one in view.parcels if one.is_signed})
+
+
+def have_arrived(view: View, policy: Policy) -> bool:
+    """Tell whether the receipt may be confirmed: all was signed for or, where that counts, inspected in the warehouse.
+
+    What the warehouse objects to has not arrived, whoever signed for it: a person has to look.
+    """
+    if view.objected and policy.inspection_confirms:
+        return False
+    if signed_for(view):
         return True
+    here = {one.parcel_id for one in view.parcels if one.is_signed or one.waybill in view.inspected}
+    return policy.inspection_confirms and _all_arrived(view, here)
+
+
+def _all_arrived(view: View, parcel_ids: set[str]) -> bool:
     lines = live_lines(view)
-    signed = {line_id for one in view.parcels if one.is_signed for line_id in one.line_ids}
-    open_parcels = {line_id for one in view.parcels if not one.is_signed for line_id in one.line_ids}
+    signed = {line_id for one in view.parcels if one.parcel_id in parcel_ids for line_id in one.line_ids}
+    open_parcels = {line_id for one in view.parcels if one.parcel_id not in parcel_ids for line_id in one.line_ids}
     arrived = [line.logistics_status == _RECEIVED or line.line_id in signed - open_parcels for line in lines]
     return bool(arrived) and all(arrived)
 
@@ -73,7 +88,7 @@ def wanted_handover(order: Order, policy: Policy, plan: StandingPlan) -> Iterato
             yield Wanted(Effect.UPDATE_DOMESTIC_LOGISTICS, purpose)
     if view.open_refunds or not view.is_paid:
         return  # money that is asked back is neither released nor sent abroad
-    if policy.confirm_receipt and view.status is OrderStatus.SHIPPED and signed_for(view):
+    if policy.confirm_receipt and view.status is OrderStatus.SHIPPED and have_arrived(view, policy):
         yield Wanted(Effect.CONFIRM_RECEIPT, FULL_PAYMENT, not_before=_signed_at(view) + policy.confirm_after)
     has_freight = policy.has_freight_defaults or (plan.receiver is not None and plan.freight is not None)
     arrived = view.status in _CONFIRMED and bool(view.parcels) and not view.bookings
@@ -89,7 +104,7 @@ def _signed_at(view: View) -> int:
     return 0 if life is None else life.received_at or life.modified_at or 0
 
 
-def decide_receipt(fresh: View, *, now_unconfirmed: bool) -> Decision:
+def decide_receipt(fresh: View, policy: Policy, *, now_unconfirmed: bool) -> Decision:
     """Return whether to confirm the receipt, judged on a read made for it: it releases the money, in doubt it waits."""
     known = not fresh.unconfirmed
     in_transit = fresh.status is OrderStatus.SHIPPED and fresh.is_paid
@@ -99,7 +114,7 @@ def decide_receipt(fresh: View, *, now_unconfirmed: bool) -> Decision:
         (now_unconfirmed or fresh.unconfirmed, Verdict.WAIT, "the order is in doubt"),
         (bool(fresh.open_refunds), Verdict.WAIT, "a refund is open"),
         (not in_transit, Verdict.WAIT, "the order is not confirmed as paid and shipped"),
-        (not signed_for(fresh), Verdict.WAIT, "not all goods were signed for"),
+        (not have_arrived(fresh, policy), Verdict.WAIT, "not all goods were signed for, or the warehouse objects"),
     )
     return obstacle or Decision(Verdict.PROCEED, "all goods were signed for and no refund is open")
 

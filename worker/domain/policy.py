@@ -63,6 +63,7 @@ class Policy(msgspec.Struct, frozen=True):
     unconfirmed. `pay_platforms`: whose orders may be paid (Taobao's callbacks and lists may name one order by different
     ids, so paying those has to be switched on). `daily_budget`, `monthly_budget`: of the account, in Beijing days and
     months; None: none. `confirm_after`: how long after the goods were signed for the receipt is confirmed.
+    `inspection_confirms`: what the warehouse inspected and passed counts as signed for, and an objection holds.
     """
 
     auto_pay: bool = False
@@ -78,6 +79,7 @@ class Policy(msgspec.Struct, frozen=True):
     notify_warehouse: bool = False
     confirm_receipt: bool = False
     confirm_after: Millis = DAY
+    inspection_confirms: bool = False
     book_international: bool = False
     freight_limit: int = 0
     has_freight_defaults: bool = False

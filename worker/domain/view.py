@@ -54,6 +54,10 @@ class View(msgspec.Struct, frozen=True):
     refunds: tuple[Refund, ...] = ()
     strange_words: tuple[str, ...] = ()
     bookings: tuple[str, ...] = ()
+    inspected: tuple[str, ...] = ()
+    """Waybills whose goods passed the warehouse's inspection."""
+    objected: tuple[str, ...] = ()
+    """Waybills whose goods did not."""
 
     @property
     def is_paid(self) -> bool:
@@ -92,6 +96,8 @@ def derive(key: OrderKey, evidence: Evidence, skew: Millis) -> View:
         refunds=tuple(_refunds(evidence, skew)),
         strange_words=strange_words,
         bookings=tuple(sorted(evidence.bookings)),
+        inspected=tuple(sorted(waybill for waybill, one in evidence.inspections.items() if one.value)),
+        objected=tuple(sorted(waybill for waybill, one in evidence.inspections.items() if not one.value)),
     )
 
 

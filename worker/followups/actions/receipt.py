@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worker.domain.handover import decide_receipt, live_lines
-from worker.domain.policy import Effect
+from worker.domain.policy import Effect, Policy
 from worker.followups.fresh import FreshReads
 from worker.followups.perform import Judged
 from worker.marketplaces.port import EffectAnswer, Marketplace
@@ -17,14 +17,15 @@ class ConfirmReceipt:
     operation = "order_confirm_receipt"
     spends = False
 
-    def __init__(self, marketplace: Marketplace, reads: FreshReads) -> None:
+    def __init__(self, marketplace: Marketplace, reads: FreshReads, policy: Policy) -> None:
         self._marketplace = marketplace
         self._reads = reads
+        self._policy = policy
 
     async def judge(self, held: Claim) -> Judged:
         """Judge the confirmation on a fresh read."""
         fresh = await self._reads.read(held)
-        decision = decide_receipt(fresh.order.view, now_unconfirmed=fresh.in_doubt)
+        decision = decide_receipt(fresh.order.view, self._policy, now_unconfirmed=fresh.in_doubt)
         line_ids = tuple(line.line_id for line in live_lines(fresh.order.view))
 
         async def call(_attempt: int) -> EffectAnswer:

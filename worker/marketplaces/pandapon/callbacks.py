@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from worker.domain.clock import Millis
-from worker.domain.facts import Fact
-from worker.domain.identity import Platform
+from worker.domain.facts import Fact, InspectionSeen, Source
+from worker.domain.identity import OrderKey, Platform, valid_order_id
 from worker.marketplaces.events import VIEW, Heard, MalformedError, NotUnderstoodError, facts_of
 from worker.marketplaces.pandapon.taobao import status_word
 from worker.marketplaces.values import decode_json, identifier, instant, text
@@ -21,6 +21,9 @@ _PLATFORMS = {"0": Platform.TAOBAO, "1": Platform.ALIBABA_1688}
 _STATUS_FIELDS = ("orderStatus", "status")
 """Where a Taobao message has its status, which may be a number as in the order itself."""
 MAX_TYPE_CHARS = 200
+MAX_WAYBILL_CHARS = 100
+_PASSED = frozenset({"质检通过"})
+"""Documented sample; "inspection passed"."""
 
 
 def parse(account: str, body: bytes, received_at: Millis) -> tuple[Fact, ...]:
@@ -31,6 +34,8 @@ def parse(account: str, body: bytes, received_at: Millis) -> tuple[Fact, ...]:
         raise MalformedError(str(error)) from error
     if not isinstance(message, dict):
         raise NotUnderstoodError("the message is not a JSON object")
+    if "quality_inspection_info" in message:
+        return (inspection(account, message, received_at),)
     platform, event = _type_of(message)
     content = _body_of(message)
     times = (message.get("timestamp"), content.get("msgSendTime"), content.get("business_time"))
@@ -39,6 +44,21 @@ def parse(account: str, body: bytes, received_at: Millis) -> tuple[Fact, ...]:
         content = content | {name: status_word(content[name]) for name in _STATUS_FIELDS if name in content}
     heard = Heard(account, platform, received_at, provider_time, identifier(message.get("msgId")))
     return facts_of(heard, event, content)
+
+
+def inspection(account: str, message: dict[str, Any], received_at: Millis) -> Fact:
+    """Return what the warehouse found in a parcel: the body of `wms/package/inbound`, posted to our own address.
+
+    Inferred: the manual has the body, not who sends it to whom. Only the plain word for "passed" passes.
+    """
+    order_id = identifier(message.get("alibaba_order_id"))
+    waybill = text(message.get("logistics_tracking_number"))
+    found = message.get("quality_inspection_info")
+    status = text(found.get("status")) if isinstance(found, dict) else None
+    if order_id is None or not valid_order_id(order_id) or waybill is None or status is None:
+        raise NotUnderstoodError("an inspection needs alibaba_order_id, logistics_tracking_number and its status")
+    key = OrderKey(account, Platform.ALIBABA_1688, order_id)
+    return Fact(key, Source.CALLBACK, InspectionSeen(waybill[:MAX_WAYBILL_CHARS], status in _PASSED), received_at)
 
 
 def _type_of(message: dict[str, Any]) -> tuple[Platform, str]:
