@@ -30,7 +30,7 @@ ACCOUNT = "main"
 AUTO_PAY_LIMIT = "5000.00"
 PRICE_TOLERANCE = "0.10"
 PARTITIONS = 6
-DAILY_BUDGET_PER_ORDER = 170
+DAILY_BUDGET_PER_ORDER = 300
 """Yuan. Less than the orders cost together, so that some payments have to wait until their orders close."""
 FOLLOWED_TO_THE_END = {"pandapon": True, "alibaba1688": False}
 """Whether the worker confirms receipts; where it does not, the twin's buyer does."""
