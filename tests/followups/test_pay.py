@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.followups.stage import LINK, NEEDS_PERSON, PAID, FakeMarketplace, Stage, answering
-from tests.storage.database import rows, value
+from tests.storage.database import execute, rows, value
 from worker.domain.facts import Fact, Source
 from worker.domain.identity import Platform
 from worker.domain.policy import Policy
@@ -298,3 +298,25 @@ async def test_a_marketplace_that_answers_about_another_order_is_not_believed(st
     with pytest.raises(ValueError, match="belongs to"):
         await stage.pay(held)
     assert stage.market.calls == []
+
+
+async def test_a_price_that_rises_under_the_payment_counts_as_it_was_taken_and_is_told_once(stage: Stage) -> None:
+    """The call takes no amount: what was decided on a read a moment ago is not what is paid."""
+    await stage.unpaid_order()
+
+    async def call(_order_id: str) -> EffectAnswer:
+        stage.market.show("1", "waitsellersend", 10_150, paid=True)
+        return PAID
+
+    stage.market.pay_call = call
+    await stage.pay_due()
+    spent = "SELECT amount_minor FROM spendings WHERE released_at IS NULL"
+    assert await value(stage.engine, spent) == 10_000
+    await stage.read_due()
+    assert await value(stage.engine, spent) == 10_150
+    assert (await stage.payment())["amount_minor"] == 10_000
+    await stage.recovery.recover_once()
+    assert await stage.open_alerts() == ["paid_more"]
+    await execute(stage.engine, "UPDATE alerts SET resolved_at = now()")
+    await stage.recovery.recover_once()
+    assert await stage.open_alerts() == []

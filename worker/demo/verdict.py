@@ -29,7 +29,9 @@ _COUNTS = text(
         (SELECT count(*) FROM approvals WHERE decision = 'reject') AS rejections,
         (SELECT coalesce(sum(budget_refusals), 0) FROM follow_ups) AS over_budget_refused,
         (SELECT count(*) FROM follow_ups WHERE cleared->>'by' = 'reads') AS second_attempts,
-        (SELECT coalesce(sum(amount_minor), 0) FROM spendings WHERE released_at IS NULL) AS spent_minor
+        (SELECT coalesce(sum(amount_minor), 0) FROM spendings WHERE released_at IS NULL) AS spent_minor,
+        (SELECT coalesce(sum(f.amount_minor), 0) FROM spendings p JOIN follow_ups f ON f.id = p.follow_up_id
+            WHERE p.released_at IS NULL) AS decided_minor
     """
 )
 _PAYMENTS = text(
@@ -112,6 +114,7 @@ async def judge(
         "approvals": counts["approvals"],
         "rejections": counts["rejections"],
         "over_budget_refused": int(counts["over_budget_refused"]),
+        "decided_minor": int(counts["decided_minor"]),
         "spent_minor": int(counts["spent_minor"]),
         "budget_minor": budget,
         "taken_minor": sum(row["amount_fen"] for row in (*books.payments, *books.bookings)),
@@ -139,8 +142,10 @@ def _broken(figures: Mapping[str, Any]) -> Iterator[str]:
         yield f"{figures['confirmed_during_refund']} receipts were confirmed while a refund was open"
     if figures["confirmed_too_early"]:
         yield f"{figures['confirmed_too_early']} receipts were confirmed before the goods were signed for"
-    if figures["budget_minor"] is not None and figures["taken_minor"] > figures["budget_minor"]:
-        yield f"{figures['taken_minor']} fen were spent, the budget was {figures['budget_minor']}"
+    if figures["budget_minor"] is not None and figures["decided_minor"] > figures["budget_minor"]:
+        yield f"{figures['decided_minor']} fen were decided on, the budget was {figures['budget_minor']}"
+    if figures["taken_minor"] > figures["spent_minor"]:  # a price may rise under a payment, but not unseen
+        yield f"{figures['taken_minor']} fen were taken, the ledger knows of {figures['spent_minor']}"
     if figures["follow_ups_stuck"]:
         yield f"{figures['follow_ups_stuck']} follow-ups are stuck"
     if figures["sequence_gaps"]:

@@ -38,6 +38,7 @@ class AlertKind(StrEnum):
     EFFECT_UNKNOWN = "effect_unknown"
     EFFECT_REJECTED = "effect_rejected"
     EFFECT_WAITING = "effect_waiting"
+    PAID_MORE = "paid_more"
     INSPECTION_FAILED = "inspection_failed"
     APPROVAL_WAITING = "approval_waiting"
     BUDGET_EXHAUSTED = "budget_exhausted"

@@ -57,6 +57,18 @@ def unknown_alert(effect: Effect, key: OrderKey, amount: int | None, reason: str
     return Alert(_cause(kind, effect, key), kind, Severity.CRITICAL, title, key, details)
 
 
+def paid_more_alert(key: OrderKey, decided: int | None, taken: int) -> Alert:
+    """Return the alert for a payment that took more than was decided: the price rose under it. Ends by a person."""
+    return Alert(
+        f"{AlertKind.PAID_MORE}:{key}",
+        AlertKind.PAID_MORE,
+        Severity.CRITICAL,
+        f"Order {key}: {_amount(taken)} were taken, {_amount(decided)} were decided on: the price rose in between",
+        key,
+        {"decided_minor": decided, "taken_minor": taken},
+    )
+
+
 def rejected_alert(effect: Effect, key: OrderKey, reason: str) -> Alert:
     """Return the alert for an effect that the marketplace refused, or that cannot be asked for here."""
     kind = AlertKind.EFFECT_REJECTED

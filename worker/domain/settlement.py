@@ -9,6 +9,7 @@ import msgspec
 
 from worker.domain.clock import Millis
 from worker.domain.handover import receipt_is_confirmed, signed_for
+from worker.domain.money import CNY
 from worker.domain.policy import Effect
 from worker.domain.reducer import Order
 from worker.domain.status import OrderStatus, map_word
@@ -25,12 +26,16 @@ class Proof(StrEnum):
 
 
 class Settlement(msgspec.Struct, frozen=True):
-    """What the best snapshot, asked at `asked_at`, proves about an effect; `reason` is for people."""
+    """What the best snapshot, asked at `asked_at`, proves about an effect; `reason` is for people.
+
+    `amount`: what the payment really took (minor units), where a snapshot tells.
+    """
 
     effect: Effect
     proof: Proof
     asked_at: Millis
     reason: str
+    amount: int | None = None
 
 
 def settlements(order: Order) -> Iterator[Settlement]:
@@ -43,7 +48,9 @@ def settlements(order: Order) -> Iterator[Settlement]:
     paid = order.view.is_paid or status.is_paid
     settled = not order.view.unconfirmed
     if paid:
-        yield Settlement(Effect.PAY, Proof.DONE, asked_at, "the marketplace shows the order as paid")
+        amounts = order.view.amounts if order.view.amounts_confirmed else None
+        taken = amounts.total if amounts is not None and amounts.currency == CNY else None
+        yield Settlement(Effect.PAY, Proof.DONE, asked_at, "the marketplace shows the order as paid", taken)
         yield Settlement(Effect.CANCEL, Proof.OVER, asked_at, "the marketplace shows the order as paid")
     elif status is OrderStatus.CLOSED:
         yield Settlement(Effect.PAY, Proof.OVER, asked_at, "the marketplace closed the order unpaid")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from worker.domain.effect_alerts import approval_alert, unknown_alert
+from worker.domain.effect_alerts import approval_alert, paid_more_alert, unknown_alert
 from worker.domain.policy import Policy
 from worker.followups.metrics import CLEARED, EXPIRED
 from worker.storage import alert_store, follow_up_recovery
@@ -87,6 +87,9 @@ class Recovery:
         unasked = await follow_up_recovery.unasked(connection, account)
         alerts += [approval_alert(one.effect, one.key, one.amount, one.reason) for one in unasked]
         refs = {one.key: one.order_ref for one in (*given_up, *unasked)}
+        for key, order_ref, decided, taken in await follow_up_recovery.paid_more(connection, account):
+            alerts.append(paid_more_alert(key, decided, taken))
+            refs[key] = order_ref
         await alert_store.open_alerts(connection, alerts, refs, {})
         if cleared or woken or alerts:
             await notify(connection, Work.FOLLOW_UPS, Work.ALERTS)

@@ -191,7 +191,8 @@ def _write_order(state: Touched, policy: Policy, writes: Writes) -> None:
         writes.refunds.rows += refund_rows(ref, order)
     _want(state, wanted_follow_ups(order, policy, state.plan, state.approved), writes)
     writes.settlements += [
-        (ref, one.effect.value, one.proof.value, to_datetime(one.asked_at), one.reason) for one in settlements(order)
+        (ref, one.effect.value, one.proof.value, to_datetime(one.asked_at), one.reason, one.amount)
+        for one in settlements(order)
     ]
     writes.alerts += order_alerts(order, policy, state.plan, state.approved)
     writes.condition_refs.append(ref)

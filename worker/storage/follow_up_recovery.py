@@ -125,6 +125,17 @@ _WAKE_HELD_BACK = text(
     RETURNING f.id
     """
 )
+# Told once, also after a person has put the alert away.
+_PAID_MORE = text(
+    """
+    SELECT f.effect, f.order_ref, f.amount_minor AS decided, p.amount_minor, o.account, o.platform, o.order_id
+    FROM spendings p JOIN follow_ups f ON f.id = p.follow_up_id JOIN orders o ON o.id = f.order_ref
+    WHERE p.account = :account AND p.spent_at > now() - interval '7 days' AND p.released_at IS NULL
+        AND f.effect = 'pay' AND p.amount_minor > f.amount_minor AND NOT EXISTS (
+            SELECT 1 FROM alerts a WHERE a.order_ref = f.order_ref AND a.kind = 'paid_more')
+    ORDER BY f.id LIMIT 100
+    """
+)
 SETTLED_BY_READS = (Effect.PAY, Effect.CONFIRM_RECEIPT, Effect.CANCEL, Effect.BOOK_INTERNATIONAL)
 """Effects that a read of the order can show."""
 CLEARED_BY_READS = (Effect.PAY, Effect.CONFIRM_RECEIPT, Effect.CANCEL)
@@ -185,6 +196,15 @@ async def clear_repeatable(connection: AsyncConnection, account: str, rule: Seco
 async def wake_held_back(connection: AsyncConnection, account: str) -> int:
     """Let what was over budget be judged again if money has become free since; return how many."""
     return len((await connection.execute(_WAKE_HELD_BACK, {"account": account})).all())
+
+
+async def paid_more(connection: AsyncConnection, account: str) -> list[tuple[OrderKey, int, int | None, int]]:
+    """Return payments that took more than was decided: (order, order_ref, decided, taken), minor units."""
+    rows = await connection.execute(_PAID_MORE, {"account": account})
+    return [
+        (OrderKey(row.account, Platform(row.platform), row.order_id), row.order_ref, row.decided, row.amount_minor)
+        for row in rows
+    ]
 
 
 async def given_up(connection: AsyncConnection, account: str, rule: SecondAttempt) -> list[Unsettled]:

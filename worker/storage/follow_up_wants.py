@@ -103,13 +103,14 @@ _CANCEL_UNWANTED = text(
 # attempt that was believed not to have happened, and shows as done before the next one, was spent after all: whether it
 # is this read that ends the follow-up, its executor's own, or a person who had said that nothing happened.
 # A read that was asked in the future says that a clock is wrong, and not that it was asked after the call.
-SETTLE_COLUMNS = ("order_ref", "effect", "proof", "asked_at", "reason")
+# A price can rise between the last look and a payment that takes no amount: the budget counts what was really taken.
+SETTLE_COLUMNS = ("order_ref", "effect", "proof", "asked_at", "reason", "amount")
 _SETTLE = text(
     """
     WITH seen AS (
         SELECT * FROM unnest(CAST(:order_ref AS bigint[]), CAST(:effect AS text[]), CAST(:proof AS text[]),
-            CAST(:asked_at AS timestamptz[]), CAST(:reason AS text[]))
-            AS s(order_ref, effect, proof, asked_at, reason)),
+            CAST(:asked_at AS timestamptz[]), CAST(:reason AS text[]), CAST(:amount AS bigint[]))
+            AS s(order_ref, effect, proof, asked_at, reason, amount)),
     settled AS (
         UPDATE follow_ups f SET
             state = CASE WHEN s.proof = 'done' AND f.state IN ('unknown', 'awaiting_person') THEN 'succeeded'
@@ -137,6 +138,11 @@ _SETTLE = text(
             SELECT l.claim_token FROM spendings l JOIN follow_up_attempts t USING (claim_token)
             WHERE l.follow_up_id = doubted.id AND t.outcome NOT IN ('rejected', 'not_sent')
             ORDER BY l.spent_at DESC LIMIT 1)),
+    really_taken AS (
+        UPDATE spendings p SET amount_minor = s.amount FROM seen s JOIN follow_ups f
+            ON f.order_ref = s.order_ref AND f.effect = s.effect
+        WHERE s.proof = 'done' AND f.state = 'succeeded' AND p.follow_up_id = f.id AND p.released_at IS NULL
+            AND p.amount_minor < s.amount),
     done AS (
         UPDATE alerts a SET resolved_at = now() FROM settled
         WHERE a.resolved_at IS NULL AND a.order_ref = settled.order_ref AND (
@@ -150,7 +156,7 @@ _SETTLE = text(
 
 EffectRow = tuple[int, str, str, str, int | None, str | None, datetime, str | None]
 """As `EFFECT_COLUMNS`: `hold` says why a person must approve, `requested_by` who asked for it by a plan."""
-SettleRow = tuple[int, str, str, datetime, str]
+SettleRow = tuple[int, str, str, datetime, str, int | None]
 """As `SETTLE_COLUMNS`; `proof` is a value of `worker.domain.settlement.Proof`."""
 
 
