@@ -43,6 +43,7 @@ max_concurrent_reads = 8
 [accounts.policy]
 auto_pay = true
 auto_pay_limit = "5000.00"
+pay_margin_s = 0
 price_tolerance = "0.10"
 """
 

@@ -117,7 +117,7 @@ async def judge(
         "decided_minor": int(counts["decided_minor"]),
         "spent_minor": int(counts["spent_minor"]),
         "budget_minor": budget,
-        "taken_minor": sum(row["amount_fen"] for row in (*books.payments, *books.bookings)),
+        "taken_minor": _taken(books, {row["order_id"] for row in attempts}),
         "second_attempts": counts["second_attempts"],
         "unknown_resolved": (await connection.execute(_RESOLVED)).scalar_one(),
         "follow_ups_stuck": (await connection.execute(UNDER_WAY)).scalar_one(),
@@ -164,6 +164,12 @@ def _against_ledger(attempts: Iterable[Mapping[str, Any]], paid: Mapping[str, in
             yield f"order {row['order_id']} is recorded as paid, the marketplace took no money"
         if row["state"] == "rejected" and paid.get(row["order_id"]):
             yield f"order {row['order_id']} is recorded as not paid, the marketplace took money"
+
+
+def _taken(books: Books, attempted: set[str]) -> int:
+    """What our own calls cost; what a person paid without having been asked to is not ours."""
+    rows = [row for row in books.payments if row["order_id"] in attempted] + books.bookings
+    return sum(int(row["amount_fen"]) for row in rows)
 
 
 def _repeats(keys: Iterable[str]) -> int:
