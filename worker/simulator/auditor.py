@@ -88,9 +88,10 @@ class Auditor:
         rows = self._session.query(_LEFT)
         left = [row[0] or "" for row in rows]
         changed = max((order.modified_ms for order in self._world.orders.values()), default=0)
+        shown = changed + int(self._play.profile.list_lag_s * 1_000)
         read = self._session.value(_LISTS_READ)
-        if read is None or int(read) < changed + CLOCKS_APART_MS:
-            left.append("the lists have not been read since the marketplace's last change")
+        if read is None or int(read) < shown + CLOCKS_APART_MS:
+            left.append("the lists have not been read since they show the marketplace's last change")
         return left
 
     async def at_rest(self, waits_for: list[str]) -> list[str]:
