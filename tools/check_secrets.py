@@ -43,7 +43,7 @@ HEX_BITS = 3.2
 GENERATED = frozenset(
     {"requirements/bootstrap.txt", "requirements/dev.txt", "requirements/embedded.txt", "requirements/runtime.txt"}
 )
-INVENTED = re.compile(r"^tests/|^bench/")
+INVENTED = re.compile(r"^tests/|^bench/|^proof/")
 """There, values beside a name are invented; what has the shape of a real secret is still looked for."""
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FOLDERS = ("worker", "tools", "bench", "migrations")
+FOLDERS = ("worker", "tools", "bench", "proof", "migrations")
 MODULE_LINES = 400
 FUNCTION_LINES = 70
 

@@ -155,3 +155,8 @@ async def test_a_cluster_kept_on_disk_comes_back_with_its_messages(tmp_path: Pat
         assert await receive(second, topic, 1) == [b"kept"]
     with pytest.raises(EmbeddedError, match="holds a cluster of 1 brokers, not 3"):
         ApacheKafka(3, data=tmp_path / "logs").start()
+
+
+def test_a_listener_behind_proxies_needs_a_port_per_broker() -> None:
+    with pytest.raises(EmbeddedError, match="a port per broker, 3, not 1"):
+        ApacheKafka(3, advertised=[12345])

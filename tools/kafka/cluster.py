@@ -30,6 +30,8 @@ class ApacheKafka:
 
     With three brokers or more: replication factor 3 and min.insync.replicas 2, so that acks=all outlives one of them.
     Topics are never created by accident. `settings` override server.properties; `data` keeps the logs between runs.
+    `advertised`: one port per broker through which clients of a further listener are told to come; who listens there
+    passes them on to that broker's port among `outer_ports`.
     """
 
     def __init__(
@@ -40,10 +42,14 @@ class ApacheKafka:
         settings: Mapping[str, str] | None = None,
         java_options: Sequence[str] = QUICK_START,
         start_seconds: float = 90.0,
+        advertised: Sequence[int] = (),
     ) -> None:
         if not 1 <= brokers <= MAX_BROKERS:
             raise EmbeddedError(f"brokers must be 1 to {MAX_BROKERS}, not {brokers}")
+        if len(advertised) not in {0, brokers}:
+            raise EmbeddedError(f"advertised must name a port per broker, {brokers}, not {len(advertised)}")
         self._count = brokers
+        self._advertised = advertised
         self._data = data.absolute() if data else None
         self._settings = dict(settings or {})
         self._java_options = java_options
@@ -67,6 +73,11 @@ class ApacheKafka:
         if not self._ports:
             raise EmbeddedError("Kafka was not started")
         return ",".join(ports.bootstrap for ports in self._ports)
+
+    @property
+    def outer_ports(self) -> list[int]:
+        """The ports behind those that `advertised` named, broker by broker."""
+        return [ports.outer for ports in self._ports if ports.outer is not None]
 
     @property
     def running(self) -> list[int]:
@@ -152,7 +163,7 @@ class ApacheKafka:
 
     def _start_all(self, cluster_id: str) -> None:
         for attempt in range(1, _PORT_ATTEMPTS + 1):
-            self._ports = _choose_ports(self._count)
+            self._ports = _choose_ports(self._count, self._advertised)
             for broker in self._brokers:
                 broker.configure(node_settings(broker.number, self._ports, broker.data, self._settings))
             with ThreadPoolExecutor(self._count) as pool:
@@ -173,8 +184,11 @@ class ApacheKafka:
                 return
 
 
-def _choose_ports(nodes: int) -> list[NodePorts]:
+def _choose_ports(nodes: int, advertised: Sequence[int]) -> list[NodePorts]:
     chosen: list[int] = []
-    for _ in range(2 * nodes):
-        chosen.append(free_port(taken=chosen))
-    return [NodePorts(*pair) for pair in zip(chosen[::2], chosen[1::2], strict=True)]
+    for _ in range(3 * nodes):
+        chosen.append(free_port(taken=[*chosen, *advertised]))
+    triples = list(zip(chosen[::3], chosen[1::3], chosen[2::3], strict=True))
+    if not advertised:
+        return [NodePorts(clients, quorum) for clients, quorum, _ in triples]
+    return [NodePorts(*three, told) for three, told in zip(triples, advertised, strict=True)]

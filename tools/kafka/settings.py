@@ -9,10 +9,15 @@ _MAX_REPLICAS = 3
 
 @dataclass(frozen=True, slots=True)
 class NodePorts:
-    """The two ports of one node on 127.0.0.1: for clients and brokers, and for the controllers' quorum."""
+    """The ports of one node on 127.0.0.1: for clients and brokers, and for the controllers' quorum.
+
+    `outer` is one more for clients, who are told to come through `advertised`: where a proxy stands before the broker.
+    """
 
     clients: int
     quorum: int
+    outer: int | None = None
+    advertised: int | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -25,13 +30,18 @@ def node_settings(number: int, nodes: Sequence[NodePorts], data: Path, overrides
     ports = nodes[number - 1]
     replicas = min(len(nodes), _MAX_REPLICAS)
     in_sync = 2 if replicas == _MAX_REPLICAS else 1
+    listeners = f"PLAINTEXT://{ports.bootstrap},CONTROLLER://127.0.0.1:{ports.quorum}"
+    advertised = f"PLAINTEXT://{ports.bootstrap}"
+    if ports.outer is not None:
+        listeners += f",OUTER://127.0.0.1:{ports.outer}"
+        advertised += f",OUTER://127.0.0.1:{ports.advertised}"
     settings = {
         "process.roles": "broker,controller",
         "node.id": str(number),
         "controller.quorum.voters": ",".join(f"{i}@127.0.0.1:{node.quorum}" for i, node in enumerate(nodes, 1)),
-        "listeners": f"PLAINTEXT://{ports.bootstrap},CONTROLLER://127.0.0.1:{ports.quorum}",
-        "advertised.listeners": f"PLAINTEXT://{ports.bootstrap}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": listeners,
+        "advertised.listeners": advertised,
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,OUTER:PLAINTEXT",
         "inter.broker.listener.name": "PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         "log.dirs": str(data),

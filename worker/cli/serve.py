@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from worker.accounts import ConfigurationError
 from worker.cli.loop import run_until_signalled
 from worker.composition import ALL_ROLES, Role, Worker
+from worker.domain.clock import Clock
 from worker.logs import configure_logging
 from worker.loopback import is_loopback
 from worker.settings import load_configuration, operators_of
@@ -20,8 +21,8 @@ from worker.supervision import settle_memory
 _EXIT_CONFIGURATION = 2
 
 
-def serve(role_names: Sequence[str] | None) -> int:
-    """Run the worker until it is signalled; return the exit status."""
+def serve(role_names: Sequence[str] | None, clock: Clock | None = None) -> int:
+    """Run the worker until it is signalled; return the exit status. `clock`: another than the machine's, for proofs."""
     settings, accounts = load_configuration()
     operators = operators_of(settings)
     configure_logging(settings.log_level)
@@ -32,7 +33,7 @@ def serve(role_names: Sequence[str] | None) -> int:
     roles = tuple(Role(name) for name in role_names) if role_names else ALL_ROLES
 
     async def main(stop: asyncio.Event) -> int:
-        worker = Worker(settings, accounts, roles, operators=operators)
+        worker = Worker(settings, accounts, roles, clock=clock, operators=operators)
         try:
             await worker.start()
             settle_memory()

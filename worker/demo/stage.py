@@ -146,41 +146,50 @@ def _settings(dsn: str, kafka: str) -> Settings:
 
 
 def _account(options: DemoOptions, base_url: str, token: str) -> Account:
-    dialect = options.dialect
-    tokens = {"access_token_env": "ACCESS", "refresh_token_env": "REFRESH"} if dialect == "alibaba1688" else {}
+    budget = options.orders * DAILY_BUDGET_PER_ORDER
     account = Account.model_validate(
-        {
-            "name": ACCOUNT,
-            "dialect": dialect,
-            "base_url": base_url,
-            "access_key": SandboxOptions.access_key,
-            "access_secret_env": "SECRET",
-            "user_id": "2100000000001",
-            "callback_token_env": "TOKEN",
-            "poll_interval_s": 1.0,
-            "poll_overlap_s": 15.0,
-            "backfill_days": 1,
-            "sweep_s": 4.0,
-            "max_concurrent_reads": 8,
-            "rate_per_s": 2_000.0,
-            "burst": 200,
-            "throttle_pause_s": options.throttle_pause_s,
-            "policy": {
-                "auto_pay": True,
-                "auto_pay_limit": AUTO_PAY_LIMIT,
-                "price_tolerance": PRICE_TOLERANCE,
-                "pay_margin_s": 0.0,
-                "daily_budget": f"{options.orders * DAILY_BUDGET_PER_ORDER}.00",
-                # Months pass in a minute here, and calls are lost on purpose: what would stop a real account is usual.
-                "breakers": {"unknowns": 0, "hourly_factor": 0},
-                "second_attempt": {"attempts": 3, "quiet_s": 4.0, "reads": 3},
-            }
-            | (HANDOVER if FOLLOWED_TO_THE_END[options.dialect] else {}),
-        }
-        | tokens
+        account_row(options.dialect, base_url, daily_budget=budget, throttle_pause_s=options.throttle_pause_s)
     )
     keys = {"ACCESS": AopConfig().access_token, "REFRESH": AopConfig().refresh_token}
     mistakes = list(account.resolve_secrets({"SECRET": WELL_KNOWN_SECRET, "TOKEN": token} | keys))
     if mistakes:
         raise RuntimeError("; ".join(mistakes))
     return account
+
+
+def account_row(
+    dialect: PushDialect, base_url: str, *, daily_budget: int, throttle_pause_s: float = 0.1
+) -> dict[str, Any]:
+    """Return an account at the twin as the accounts file has it; `daily_budget` in yuan.
+
+    Its secrets are expected in the variables SECRET, TOKEN (of callbacks), and ACCESS and REFRESH for `alibaba1688`.
+    """
+    tokens = {"access_token_env": "ACCESS", "refresh_token_env": "REFRESH"} if dialect == "alibaba1688" else {}
+    policy: dict[str, Any] = {
+        "auto_pay": True,
+        "auto_pay_limit": AUTO_PAY_LIMIT,
+        "price_tolerance": PRICE_TOLERANCE,
+        "pay_margin_s": 0.0,
+        "daily_budget": f"{daily_budget}.00",
+        # Months pass in a minute here, and calls are lost on purpose: what would stop a real account is usual.
+        "breakers": {"unknowns": 0, "hourly_factor": 0},
+        "second_attempt": {"attempts": 3, "quiet_s": 4.0, "reads": 3},
+    }
+    return {
+        "name": ACCOUNT,
+        "dialect": dialect,
+        "base_url": base_url,
+        "access_key": SandboxOptions.access_key,
+        "access_secret_env": "SECRET",
+        "user_id": "2100000000001",
+        "callback_token_env": "TOKEN",
+        "poll_interval_s": 1.0,
+        "poll_overlap_s": 15.0,
+        "backfill_days": 1,
+        "sweep_s": 4.0,
+        "max_concurrent_reads": 8,
+        "rate_per_s": 2_000.0,
+        "burst": 200,
+        "throttle_pause_s": throttle_pause_s,
+        "policy": policy | (HANDOVER if FOLLOWED_TO_THE_END[dialect] else {}),
+    } | tokens

@@ -79,6 +79,15 @@ class Twin:
                 await asyncio.sleep(1.0)
         await self._post("/_sandbox/start", {})
 
+    async def add_orders(self, count: int) -> None:
+        """Let so many more orders begin their lives over the next seconds."""
+        await self._post("/_sandbox/orders", {"count": count})
+
+    def send(self, number: signal.Signals) -> None:
+        """Pass a signal on to the process."""
+        assert self._process is not None  # noqa: S101 - entered
+        self._process.send(number)
+
     async def stats(self) -> dict[str, Any]:
         """Return its counters."""
         return await self._get("/_sandbox/stats")
