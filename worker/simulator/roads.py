@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import MutableMapping, Sequence
+import re
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx2 as httpx
 
+from worker.domain.clock import Millis
 from worker.http_server import AsgiApp
 from worker.sandbox import Sandbox
 from worker.simulator.dice import Dice
@@ -20,6 +22,8 @@ TRAVEL_S = (0.005, 0.1)
 SLOW_S = (1.0, 30.0)
 LIST = "/order/page"
 MAX_REMEMBERED = 3
+_ORDER_ID = re.compile(r"(?<!\d)33\d{17}(?!\d)")
+"""As the sandbox makes them."""
 
 
 async def call_app(
@@ -115,26 +119,40 @@ class View(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An answer of the past (`as_of`) that was given at an instant; Unix ms."""
+
+    order_id: str
+    at: Millis
+    as_of: Millis
+
+
 class Past:
     """Replicas that lag: an answer about an order may be the one that was given some time ago."""
 
-    def __init__(self, operation: str, trace: Trace, dice: Dice) -> None:
+    def __init__(self, operation: str, trace: Trace, dice: Dice, now_ms: Callable[[], Millis]) -> None:
         self._operation = operation
         self._trace = trace
         self._dice = dice
-        self._remembered: dict[str, list[bytes]] = {}
+        self._now_ms = now_ms
+        self._remembered: dict[str, list[tuple[Millis, bytes]]] = {}
+        self.shown: list[Shown] = []
 
     def seen_through(self, name: str, question: str, content: bytes) -> bytes:
         """Return the present answer, or one of the past."""
         if self._operation not in name or not _is_success(content):
             return content
-        told = self._remembered.setdefault(question, [])
+        found = _ORDER_ID.search(question)
+        order_id = found[0] if found else question
+        told = self._remembered.setdefault(order_id, [])
         if told and self._dice.falls("stale read"):
-            old = self._dice.stream("past").choice(told)
+            as_of, old = self._dice.stream("past").choice(told)
             if old != content:
                 self._trace.note("stale answer", "-", name)
-            return bytes(old)
-        told.append(content)
+                self.shown.append(Shown(order_id, self._now_ms(), as_of))
+            return old
+        told.append((self._now_ms(), content))
         del told[:-MAX_REMEMBERED]
         return content
 

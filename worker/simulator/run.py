@@ -122,7 +122,7 @@ class Play:
             loop, self.postgres, self.cluster, settings(database.address.dsn), (account(profile, TOKEN),)
         )
         marketplace = create_app(self.sandbox)
-        past = Past(DETAIL, trace, dice)
+        self.past = past = Past(DETAIL, trace, dice, self.clock.now_ms)
         lag = Lag(self.sandbox, profile.list_lag_s)
         self.fleet.road = lambda machine: RoadToMarketplace(self.fleet, machine, marketplace, (past, lag))
         self.callbacks = RoadToWorkers(self.fleet)

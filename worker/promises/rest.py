@@ -1,0 +1,24 @@
+"""I6: the world comes to rest; what waits for a person says so, and nothing was set aside that anybody could read."""
+
+from __future__ import annotations
+
+# Each statement answers one column of words, one row per thing.
+LEFT = """
+SELECT 'follow-up ' || effect || ' ' || purpose || ' of order ' || order_ref || ' is ' || state ||
+    coalesce(' (' || reason || ')', '') FROM follow_ups WHERE state IN ('planned', 'sending', 'unknown')
+UNION ALL SELECT 'change ' || key || '/' || sequence || ' is not published' FROM outbox WHERE published_at IS NULL
+UNION ALL SELECT 'event ' || id || ' waits in the spool' FROM spool
+UNION ALL SELECT 'alert notice ' || id || ' waits' FROM alert_notices WHERE published_at IS NULL
+"""
+"""What the workers still have to do."""
+MUTE = """
+SELECT f.state || ' ' || f.effect || ' of ' || o.order_id FROM follow_ups f JOIN orders o ON o.id = f.order_ref
+WHERE f.state IN ('unknown', 'awaiting_person', 'awaiting_approval') AND NOT EXISTS (
+    SELECT FROM alerts a WHERE a.order_ref = f.order_ref AND a.resolved_at IS NULL)
+UNION ALL
+SELECT 'the switch of ' || p.account || ' that was pulled by itself' FROM pauses p
+WHERE p.lifted_at IS NULL AND p.automatic AND NOT EXISTS (
+    SELECT FROM alerts a WHERE a.kind = 'effects_stopped' AND a.resolved_at IS NULL)
+"""
+"""What waits for a person without an open alert."""
+LETTERS = "SELECT count(*) || ' dead letters: ' || reason FROM dead_letters GROUP BY reason ORDER BY reason"
