@@ -11,6 +11,7 @@ import pytest
 
 from tests.sandbox.stage import DAY_S, NOON_MS, Stage, exact
 from worker.sandbox.courier import Push
+from worker.sandbox.outbox import Tally
 
 HALF_HOUR_MS = 1_800_000
 
@@ -51,6 +52,13 @@ def test_a_200_ends_the_retries() -> None:
     stage.advance(DAY_S)
     assert all(len(tries) == 3 for tries in attempts(stage).values())
     assert stage.sandbox.outbox.tally.delivered == stage.sandbox.outbox.tally.made
+
+
+def test_attempts_are_counted_by_the_least_bound_that_the_answer_kept() -> None:
+    tally = Tally()
+    for status, took_ms in ((200, 0), (200, 2), (503, 3), (200, 1_000), (200, 1_001), (None, 5)):
+        tally.note_answer(status, took_ms)
+    assert tally.answers_ms == {"2": 2, "5": 1, "1000": 1, "none": 2}
 
 
 def test_the_half_hour_shrinks_with_the_speed() -> None:

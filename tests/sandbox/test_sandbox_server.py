@@ -89,6 +89,8 @@ async def test_every_life_is_told_over_http_with_signed_headers() -> None:
             await until_quiet(server.sandbox)
             stats = server.sandbox.stats()
     assert stats.callbacks_delivered == stats.callbacks_made == len(receiver.got) > 30
+    assert sum(stats.callback_answers_ms.values()) == stats.callbacks_sent
+    assert "none" not in stats.callback_answers_ms
     headers, body = receiver.got[0]
     assert headers["content-type"] == "application/json"
     assert headers["signature"] == sign(
@@ -112,6 +114,7 @@ async def test_a_receiver_that_takes_too_long_gets_the_callback_again() -> None:
         release.set()
     assert stats.callbacks_given_up == stats.callbacks_made == stats.retries
     assert stats.callbacks_delivered == 0
+    assert stats.callback_answers_ms == {"none": stats.callbacks_sent}
 
 
 async def test_nobody_listening_is_a_failed_attempt_like_any_other() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from worker.sandbox.agenda import Agenda, NowMs
@@ -19,6 +19,9 @@ from worker.sandbox.order import Order
 
 MESSAGES_PER_ORDER = 1_000
 """Spaces the serial numbers of different orders' messages."""
+ANSWER_BOUNDS_MS = (2, 5, 10, 20, 50, 100, 200, 350, 500, 700, 1_000)
+"""Upper bounds of the classes in which answer times are counted."""
+UNANSWERED = "none"
 
 
 @dataclass(slots=True)
@@ -40,6 +43,13 @@ class Tally:
     """Copies that were acknowledged."""
     given_up: int = 0
     """Copies whose last retry failed."""
+    answers_ms: Counter[str] = field(default_factory=Counter)
+    """Attempts by how long the answer took: the least of the bounds that it kept, or `none` where none came in time."""
+
+    def note_answer(self, status: int | None, took_ms: int) -> None:
+        """Count one attempt, whatever the answer said; what came later than the last bound came too late."""
+        kept = next((bound for bound in ANSWER_BOUNDS_MS if took_ms <= bound), None)
+        self.answers_ms[UNANSWERED if status is None or kept is None else str(kept)] += 1
 
 
 class Outbox:

@@ -45,6 +45,8 @@ class Stats(msgspec.Struct, frozen=True):
     retries: int
     callbacks_delivered: int
     callbacks_given_up: int
+    callback_answers_ms: dict[str, int]
+    """Attempts by the least bound in ms that the answer kept; `none` where none came in time."""
     payments_accepted: int
     double_payments: int
     receipts_confirmed: int
@@ -146,6 +148,7 @@ class Sandbox:
             retries=tally.retries,
             callbacks_delivered=tally.delivered,
             callbacks_given_up=tally.given_up,
+            callback_answers_ms=dict(tally.answers_ms),
             payments_accepted=len(self.world.ledger),
             double_payments=self.world.double_payments,
             receipts_confirmed=len(self.ledgers.receipts),

@@ -37,7 +37,10 @@ class Sender:
     async def _hand(self) -> None:
         while True:
             push = await self._queue.get()
-            self._outbox.report(push, await self._post(push))
+            began_ms = self._now_ms()
+            status = await self._post(push)
+            self._outbox.tally.note_answer(status, self._now_ms() - began_ms)
+            self._outbox.report(push, status)
 
     async def _post(self, push: Push) -> int | None:
         """One attempt. The receiver may well have worked on a push that is counted as failed here."""
