@@ -124,7 +124,7 @@ class TcpProxy:
             piece = await reader.read(CHUNK_BYTES)
             await self._passable(towards_client=towards_client)
             if not piece:
-                with contextlib.suppress(OSError):  # it has hung up as well
+                with contextlib.suppress(OSError, RuntimeError):  # it has hung up; uvloop says so by the latter
                     writer.write_eof()
                 return
             writer.write(piece)
