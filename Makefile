@@ -13,11 +13,12 @@ ORDERS ?= 200
 FAULTS ?= usual
 SEEDS ?= 20
 BROKERS ?= 1
+HOURS ?= 1
 ONLY ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready demo seeds simulate test bench kafka format lock audit \
+.PHONY: help setup ready demo seeds simulate test bench soak kafka format lock audit \
 	check check-format check-lint check-types check-imports check-dependencies check-requirements check-sizes \
 	check-migrations check-openapi check-compose check-docs check-secrets
 
@@ -98,6 +99,9 @@ simulate: ready ## Play fleets of workers through seeded trouble and hold them t
 
 bench: ready ## Measure, against Apache Kafka [ONLY=ingress|reconcile]
 	@$(BIN)/python -m bench $(ONLY) $(ARGS)
+
+soak: ready ## Load real processes for hours, with mild faults, and fail if anything grows [HOURS=1 ARGS="--rate 1"]
+	@$(BIN)/python -m proof.soak --hours $(HOURS) $(ARGS)
 
 kafka: ready ## Run Apache Kafka from its jars, without Docker, until Ctrl-C [BROKERS=3]
 	@$(BIN)/python -m tools.kafka --brokers $(BROKERS) $(ARGS)

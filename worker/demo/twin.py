@@ -79,6 +79,12 @@ class Twin:
                 await asyncio.sleep(1.0)
         await self._post("/_sandbox/start", {})
 
+    @property
+    def guard_pid(self) -> int:
+        """The id of the process whose only child is the sandbox, for who measures it."""
+        assert self._process is not None  # noqa: S101 - entered
+        return self._process.guard_pid
+
     async def add_orders(self, count: int) -> None:
         """Let so many more orders begin their lives over the next seconds."""
         await self._post("/_sandbox/orders", {"count": count})
