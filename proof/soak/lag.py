@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,18 +11,17 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from worker.broker.topics import INBOUND
-
 WITHIN_S = 4.0
 
 
 class LagMeter:
-    """Compares the ends of the inbound topics with what the group has committed."""
+    """Compares the ends of topics, of so many `partitions` each, with what the group has committed."""
 
-    def __init__(self, bootstrap_servers: str, group: str) -> None:
+    def __init__(self, bootstrap_servers: str, group: str, topics: Sequence[str], partitions: int) -> None:
         self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
         self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
         self._group = group
+        self._partitions = [TopicPartition(topic, number) for topic in topics for number in range(partitions)]
 
     async def __aenter__(self) -> Self:
         await self._admin.start()
@@ -35,9 +34,9 @@ class LagMeter:
         await self._consumer.stop()
         await self._admin.close()
 
-    async def read(self, partitions: int) -> float | None:
+    async def read(self) -> float | None:
         """Return the records that are not committed yet; None if the broker does not answer in time."""
-        wanted = [TopicPartition(topic, number) for topic in INBOUND for number in range(partitions)]
+        wanted = self._partitions
         try:
             async with asyncio.timeout(WITHIN_S):
                 done = await self._admin.list_consumer_group_offsets(self._group, partitions=wanted)

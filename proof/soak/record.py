@@ -9,6 +9,8 @@ import msgspec
 from proof.soak.slope import Point
 from proof.soak.timetable import Due
 
+Values = dict[str, float | None]
+"""One look: quantities by name, None where one could not be measured."""
 EVERY_S = 10.0
 MAX_SAMPLES = 5_000
 """What a chart of a day can show and a repository can hold: longer runs look less often."""

@@ -14,13 +14,15 @@ import msgspec
 from sqlalchemy import text
 
 from proof.rig import Rig, RigOptions, running_rig
+from proof.rig.kafka import PARTITIONS
 from proof.soak.faults import do_faults
 from proof.soak.judge import MUST_END_AT_ZERO, Verdict, judge
 from proof.soak.lag import LagMeter
-from proof.soak.record import Record, interval_s
-from proof.soak.sampler import Sampler, Values
+from proof.soak.record import Record, Values, interval_s
+from proof.soak.sampler import Sampler
+from proof.soak.standing import largest_tables
 from proof.soak.timetable import timetable
-from worker.broker.topics import CHANGES
+from worker.broker.topics import CHANGES, INBOUND
 from worker.cli.options import FaultLevel
 from worker.composition.worker import GROUP
 from worker.demo import verdict as promises
@@ -37,12 +39,6 @@ LAST_LOOKS = 60
 LAST_LOOK_EVERY_S = 0.5
 BUDGET_FACTOR = 10
 _CHANGES_MADE = text("SELECT coalesce(sum(sequence), 0) FROM orders")
-_TABLES = text(
-    """
-    SELECT relname AS name, n_live_tup AS rows, pg_total_relation_size(relid) AS bytes
-    FROM pg_stat_user_tables ORDER BY bytes DESC LIMIT 8
-    """
-)
 Say = Callable[[str], None]
 
 
@@ -71,7 +67,7 @@ async def soak(options: Options, directory: Path, say: Say) -> Outcome:
     record = Record()
     async with (
         running_rig(_rig(options), directory) as rig,
-        LagMeter(rig.kafka.servers, GROUP) as lag,
+        LagMeter(rig.kafka.servers, GROUP, INBOUND, PARTITIONS) as lag,
         _following(rig) as follower,
     ):
         await rig.begin()
@@ -92,8 +88,7 @@ async def soak(options: Options, directory: Path, say: Say) -> Outcome:
             for worker in rig.workers
             if worker.ended_by_itself
         ]
-        async with rig.engine.connect() as connection:
-            tables = {row.name: (row.rows, row.bytes) for row in await connection.execute(_TABLES)}
+        tables = await largest_tables(rig.engine)
         return Outcome(options, record, judge(record, options.seconds, at_the_end, broken), figures, tables)
 
 
@@ -123,18 +118,12 @@ async def _following(rig: Rig) -> AsyncIterator[Follower]:
 
 @contextlib.asynccontextmanager
 async def _sampling(sampler: Sampler, every_s: float, say: Say) -> AsyncIterator[None]:
-    """Sample for the length of a block. A meter that breaks is a mistake of ours and ends the run."""
-    task = asyncio.create_task(sampler.run(every_s))
-    telling = asyncio.create_task(_tell(sampler, say))
-    try:
+    """Sample for the length of a block. A meter that breaks is a mistake of ours and ends the block at once."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(sampler.run(every_s)), group.create_task(_tell(sampler, say))]
         yield
-    finally:
-        failed = task.done()
-        task.cancel()
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
-        if failed:
-            task.result()
+        for task in tasks:
+            task.cancel()
 
 
 async def _tell(sampler: Sampler, say: Say) -> None:

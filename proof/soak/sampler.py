@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import httpx2
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from proof.rig import Rig
-from proof.rig.kafka import PARTITIONS
 from proof.soak.exposition import Classes, Exposition, quantile, since
 from proof.soak.faults import RESTARTED, STEADY
 from proof.soak.lag import LagMeter
 from proof.soak.meters import child_of, connections_to, read_process
-from proof.soak.record import Record
+from proof.soak.record import Record, Values
+from proof.soak.sender import SenderMeter
+from proof.soak.standing import read_standing
 from worker.demo.twin import TwinError
-
-Values = dict[str, float | None]
-_MIB = 1024 * 1024
-_STANDING = text(
-    """
-    SELECT pg_database_size(current_database()) AS database_bytes,
-        (SELECT count(*) FROM spool) AS spool_waiting,
-        (SELECT count(*) FROM outbox WHERE published_at IS NULL) AS outbox_waiting,
-        (SELECT extract(epoch FROM now() - min(created_at)) FROM outbox WHERE published_at IS NULL) AS outbox_oldest_s,
-        (SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'ordersync-%'
-            AND application_name <> 'ordersync-proof') AS server_connections
-    """
-)
 
 
 class Sampler:
@@ -44,9 +28,7 @@ class Sampler:
         self._record = record
         self._now = now
         self._began = now()
-        self._looked_at: float | None = None
-        self._counted: dict[str, float] = {}
-        self._answers: Classes = {}
+        self._sent = SenderMeter()
         self._batches: dict[str, Classes] = {}
 
     @property
@@ -69,16 +51,15 @@ class Sampler:
             parts = await asyncio.gather(
                 self._worker("steady", STEADY, client),
                 self._worker("restarted", RESTARTED, client),
-                self._database(),
+                read_standing(self._rig.engine),
                 self._sender(at_s),
-                self._lag.read(PARTITIONS),
+                self._lag.read(),
             )
         values: Values = {"lag_records": parts[4]}
         for part in parts[:4]:
             values |= part
         fresh = [values.pop(f"{worker}.freshness_s", None) for worker in ("steady", "restarted")]
         values["freshness_s"] = max((value for value in fresh if value is not None), default=None)
-        self._looked_at = at_s
         self._record.add(at_s, values)
         return values
 
@@ -111,47 +92,12 @@ class Sampler:
         }
         return {f"{name}.{quantity}": value for quantity, value in values.items()}
 
-    async def _database(self) -> Values:
-        try:
-            async with self._rig.engine.connect() as connection:
-                row = (await connection.execute(_STANDING)).mappings().one()
-        except (DBAPIError, PoolTimeoutError, OSError):
-            return {}
-        return {
-            "database_mib": row["database_bytes"] / _MIB,
-            "spool_waiting": row["spool_waiting"],
-            "outbox_waiting": row["outbox_waiting"],
-            "outbox_oldest_s": float(row["outbox_oldest_s"] or 0.0),
-            "server_connections": row["server_connections"],
-        }
-
     async def _sender(self, at_s: float) -> Values:
-        """What the marketplace's side sees: how long our answers take, how often it is asked, what it holds."""
         try:
             stats = await self._rig.marketplace.stats()
         except (TwinError, httpx2.HTTPError):
             return {}
-        answers = {float(bound.replace("none", "inf")): float(n) for bound, n in stats["callback_answers_ms"].items()}
-        fresh, self._answers = since(self._answers, answers), answers
         pid = child_of(self._rig.marketplace.guard_pid)
         reading = None if pid is None else read_process(pid)
-        return {
-            "callback_p50_ms": quantile(fresh, 0.5),
-            "callback_p99_ms": quantile(fresh, 0.99),
-            "callbacks_per_s": self._rate("callbacks", stats["callbacks_sent"], at_s),
-            "calls_per_s": self._rate("calls", sum(stats["calls"].values()), at_s),
-            "orders": stats["orders"],
-            "orders_over": _over(stats["orders_by_status"]),
-            "sandbox_mib": None if reading is None else reading.private_mib,
-        }
-
-    def _rate(self, name: str, count: float, at_s: float) -> float | None:
-        """Return the growth of a counter per second since the last look; None at the first."""
-        before, self._counted[name] = self._counted.get(name), count
-        if before is None or self._looked_at is None or at_s <= self._looked_at:
-            return None
-        return (count - before) / (at_s - self._looked_at)
-
-
-def _over(by_status: Mapping[str, Any]) -> float:
-    return float(sum(by_status.get(word, 0) for word in ("success", "cancel")))
+        memory: Values = {"sandbox_mib": None if reading is None else reading.private_mib}
+        return self._sent.read(stats, at_s) | memory
