@@ -11,7 +11,8 @@ import msgspec
 
 from proof.soak.chart import draw
 from proof.soak.judge import WARM_UP_SHARE, Finding
-from proof.soak.run import Outcome
+from proof.soak.record import Record
+from proof.soak.run import Options, Outcome
 from proof.soak.timetable import Fault
 
 _MIB = 1024 * 1024
@@ -40,9 +41,8 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
-def title(outcome: Outcome) -> str:
+def title(given: Options) -> str:
     """Return the chart's title."""
-    given = outcome.options
     return f"{given.seconds / 3600:g} h of soak: {given.rate:g} new orders per second, faults {given.faults}"
 
 
@@ -65,11 +65,16 @@ def save(outcome: Outcome, directory: Path) -> None:
         "series": outcome.record.series,
     }
     (directory / "soak.json").write_bytes(msgspec.json.encode(whole) + b"\n")
-    (directory / "soak.svg").write_text(draw(outcome.record, outcome.options.seconds, title(outcome)), "utf-8")
+    save_chart(outcome.record, outcome.options, directory)
+
+
+def save_chart(record: Record, options: Options, directory: Path) -> None:
+    """Write soak.svg: what was measured so far."""
+    (directory / "soak.svg").write_text(draw(record, options.seconds, title(options)), "utf-8")
 
 
 def _lines(outcome: Outcome) -> Iterator[str]:
-    yield f"{title(outcome)} ({machine()})"
+    yield f"{title(outcome.options)} ({machine()})"
     for finding in outcome.verdict.findings:
         yield f" {finding.limit.what:<24} {_finding(finding)}"
     for fault in Fault:

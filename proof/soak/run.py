@@ -40,6 +40,7 @@ LAST_LOOK_EVERY_S = 0.5
 BUDGET_FACTOR = 10
 _CHANGES_MADE = text("SELECT coalesce(sum(sequence), 0) FROM orders")
 Say = Callable[[str], None]
+Keep = Callable[[Record], None]
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -62,8 +63,11 @@ class Outcome(msgspec.Struct, frozen=True):
     tables: dict[str, tuple[int, int]]
 
 
-async def soak(options: Options, directory: Path, say: Say) -> Outcome:
-    """Run a soak. Raises what kept the stage from being set; whatever happens later is part of the outcome."""
+async def soak(options: Options, directory: Path, say: Say, keep: Keep) -> Outcome:
+    """Run a soak; `keep` gets the record every minute, so that a run that is stopped leaves what it measured.
+
+    Raises what kept the rig from starting, or a meter from working.
+    """
     record = Record()
     async with (
         running_rig(_rig(options), directory) as rig,
@@ -73,8 +77,13 @@ async def soak(options: Options, directory: Path, say: Say) -> Outcome:
         await rig.begin()
         began = time.monotonic()
         sampler = Sampler(rig, lag, record)
+
+        def tell() -> None:
+            say(sampler.line())
+            keep(record)
+
         say(f"load begins: {options.rate:g} orders per second for {options.seconds / 60:g} minutes")
-        async with _sampling(sampler, interval_s(options.seconds), say):
+        async with _sampling(sampler, interval_s(options.seconds), tell):
             async with asyncio.TaskGroup() as group:
                 group.create_task(_load(rig, options, sampler))
                 group.create_task(do_faults(rig, timetable(options.seconds), record, lambda: sampler.elapsed_s))
@@ -117,19 +126,19 @@ async def _following(rig: Rig) -> AsyncIterator[Follower]:
 
 
 @contextlib.asynccontextmanager
-async def _sampling(sampler: Sampler, every_s: float, say: Say) -> AsyncIterator[None]:
+async def _sampling(sampler: Sampler, every_s: float, tell: Callable[[], None]) -> AsyncIterator[None]:
     """Sample for the length of a block. A meter that breaks is a mistake of ours and ends the block at once."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(sampler.run(every_s)), group.create_task(_tell(sampler, say))]
+        tasks = [group.create_task(sampler.run(every_s)), group.create_task(_every_minute(tell))]
         yield
         for task in tasks:
             task.cancel()
 
 
-async def _tell(sampler: Sampler, say: Say) -> None:
+async def _every_minute(tell: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(60.0)
-        say(sampler.line())
+        tell()
 
 
 async def _load(rig: Rig, options: Options, sampler: Sampler) -> None:
