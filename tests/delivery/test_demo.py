@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.delivery.programs import program
+from worker.demo.stage import QUIET_S
+from worker.sandbox import SandboxConfig
+from worker.sandbox.faults import LEVELS
 
 ORDERS = 20
 
@@ -42,6 +45,12 @@ async def test_a_hostile_world_converges_without_a_double_payment(tmp_path: Path
     if dialect == "alibaba1688":
         assert figures["api_calls"]["messages.failed.confirm"] > 0, "no failed push was fetched"
         assert figures["api_calls"]["auth.token.refresh"] > 0, "no token ended in the middle"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_quiet_time_of_the_demo_covers_how_far_reads_lag(level: str) -> None:
+    """Else a read of the past could say "not paid" of money that is gone, and a second payment would be its fault."""
+    assert LEVELS[level].stale_s + SandboxConfig().settle_s < QUIET_S
 
 
 def test_a_number_of_orders_that_cannot_be_played_is_refused() -> None:

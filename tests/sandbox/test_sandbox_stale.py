@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.sandbox.stage import DAY_S, Stage
+from worker.sandbox.config import FaultName
 from worker.sandbox.life import Size
 from worker.sandbox.order import Order
 from worker.sandbox.timetext import stamp
@@ -34,6 +35,24 @@ async def test_without_the_fault_every_read_sees_the_truth_at_once() -> None:
     stage.sandbox.world.pay(order, "agreement")
     stage.advance(0)
     assert await words(stage, order) == {"waitsellersend"}
+
+
+@pytest.mark.parametrize(("level", "stale"), [("none", False), ("usual", False), ("hostile", True)])
+def test_a_hostile_world_alone_shows_the_past_and_not_for_long(level: FaultName, stale: bool) -> None:  # noqa: FBT001 - a column
+    stage = Stage(orders=1, agreement_share=1.0, settle_s=0.0, faults=level)
+    (order,) = stage.begin()
+    stage.advance(60)
+    stage.sandbox.world.pay(order, "agreement")
+    stage.advance(1.0)
+    assert (seen_words(stage, order) == {"waitbuyerpay", "waitsellersend"}) is stale
+    stage.advance(1.0)
+    assert seen_words(stage, order) == {"waitsellersend"}
+
+
+def seen_words(stage: Stage, order: Order) -> set[str]:
+    """What many reads of one moment see, faults left aside."""
+    seen = (stage.sandbox.world.history.seen(order.order_id) for _ in range(40))
+    return {one.status for one in seen if one is not None}
 
 
 async def test_a_stale_list_leaves_out_what_it_does_not_know_yet_and_an_effect_is_never_stale() -> None:

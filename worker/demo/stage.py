@@ -34,6 +34,8 @@ DAILY_BUDGET_PER_ORDER = 300
 """Yuan. Less than the orders cost together, so that some payments have to wait until their orders close."""
 FOLLOWED_TO_THE_END = {"pandapon": True, "alibaba1688": False}
 """Whether the worker confirms receipts; where it does not, the twin's buyer does."""
+QUIET_S = 4.0
+"""Longer than the twin's reads lag at their worst and its money settles, or a payment could be made twice."""
 ACCESS_TOKEN_S = 160_000.0
 """Eight seconds at the twin's speed: a token ends several times while the demo plays."""
 
@@ -147,9 +149,9 @@ def _settings(dsn: str, kafka: str) -> Settings:
 
 def _account(options: DemoOptions, base_url: str, token: str) -> Account:
     budget = options.orders * DAILY_BUDGET_PER_ORDER
-    account = Account.model_validate(
-        account_row(options.dialect, base_url, daily_budget=budget, throttle_pause_s=options.throttle_pause_s)
-    )
+    row = account_row(options.dialect, base_url, daily_budget=budget, throttle_pause_s=options.throttle_pause_s)
+    row["policy"] |= {"find_substitutes": True}
+    account = Account.model_validate(row)
     keys = {"ACCESS": AopConfig().access_token, "REFRESH": AopConfig().refresh_token}
     mistakes = list(account.resolve_secrets({"SECRET": WELL_KNOWN_SECRET, "TOKEN": token} | keys))
     if mistakes:
@@ -173,7 +175,7 @@ def account_row(
         "daily_budget": f"{daily_budget}.00",
         # Months pass in a minute here, and calls are lost on purpose: what would stop a real account is usual.
         "breakers": {"unknowns": 0, "hourly_factor": 0},
-        "second_attempt": {"attempts": 3, "quiet_s": 4.0, "reads": 3},
+        "second_attempt": {"attempts": 3, "quiet_s": QUIET_S, "reads": 3},
     }
     return {
         "name": ACCOUNT,

@@ -94,6 +94,7 @@ LEVELS: dict[str, FaultLevel] = {
             (Fault.LATE_HANG, 0.05),
         ),
         slow_s=2.5,
+        stale_s=2.0,
     ),
 }
 
