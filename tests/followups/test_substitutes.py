@@ -19,7 +19,8 @@ from worker.storage.wakeup import Wakeups
 
 IMAGE = "https://cbu01.alicdn.com/img/1.jpg"
 OFFER = Offer("610", "Cup", 1_230, 900, "15%", "https://cbu01.alicdn.com/img/2.jpg")
-LINES = (Line("11", image_url=IMAGE), Line("12"))
+OFFER_OF_THE_PICTURE = Offer("a-name-of-its-own", "Cup", 1_000, 900, "15%", IMAGE)
+LINES = (Line("11", product_id="600", image_url=IMAGE), Line("12"))
 
 
 class Searching(FakeMarketplace):
@@ -106,6 +107,27 @@ async def test_a_search_is_made_once(stage: Sourcing) -> None:
         await stage.search()
     assert len(stage.searching.searches) == 1
     assert len(await alerts(stage)) == 1
+
+
+@pytest.mark.parametrize(
+    "itself",
+    [Offer("600", "Cup", 999, 5_000, "40%", "https://cbu01.alicdn.com/img/1.80x80.jpg"), OFFER_OF_THE_PICTURE],
+    ids=["by its id", "by its picture"],
+)
+async def test_the_article_that_does_not_come_is_no_substitute_for_itself(stage: Sourcing, itself: Offer) -> None:
+    others = tuple(msgspec.structs.replace(OFFER, offer_id=f"61{number}") for number in range(6))
+    stage.searching.found = (itself, *others)
+    await stage.shown("cancel", reason="sellerGoodsLack")
+    await stage.search()
+    (alert,) = await alerts(stage)
+    assert [offer["offer_id"] for offer in alert["details"]["offers"]] == ["610", "611", "612", "613", "614"]
+
+
+async def test_nothing_but_the_article_itself_is_no_alert(stage: Sourcing) -> None:
+    stage.searching.found = (OFFER_OF_THE_PICTURE,)
+    await stage.shown("cancel", reason="sellerGoodsLack")
+    await stage.search()
+    assert await alerts(stage) == []
 
 
 async def test_nothing_found_is_no_alert(stage: Sourcing) -> None:

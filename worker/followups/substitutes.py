@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from worker.domain.alerts import substitutes_alert
 from worker.domain.clock import Clock, to_datetime
 from worker.domain.effects import EffectState
+from worker.domain.facts import Line
 from worker.domain.policy import Effect
 from worker.domain.reducer import Order
 from worker.followups.backoff import pause
@@ -40,19 +41,20 @@ class Substitutes:
     async def __call__(self, held: Claim) -> None:
         """Search once by the line's picture."""
         asked_at = self._clock.now_ms()
-        image_url = image_of(held)
-        if image_url is None:
+        line = line_of(held)
+        if line is None or line.image_url is None:
             await self._give_back(held, "the line has no picture to search by", for_good=True)
             return
         try:
-            offers = await self._marketplace.find_similar(image_url, MAX_OFFERS)
+            offers = await self._marketplace.find_similar(line.image_url, MAX_OFFERS + 1)
         except MarketplaceError as error:
             reason = f"{type(error).__name__}: {error}"[:300]
             await self._give_back(held, reason, for_good=held.failures + 1 >= GIVE_UP_AFTER)
             return
+        others = [shown(offer) for offer in offers if not is_itself(offer, line)][:MAX_OFFERS]
         async with transaction(self._engine) as connection:
-            if offers:
-                alert = substitutes_alert(held.key, held.purpose, [shown(offer) for offer in offers[:MAX_OFFERS]])
+            if others:
+                alert = substitutes_alert(held.key, held.purpose, others)
                 await alert_store.open_alerts(connection, [alert], {held.key: held.order_ref}, {})
             await follow_up_claims.finish_read(connection, held, to_datetime(asked_at))
             await notify(connection, Work.ALERTS)
@@ -67,10 +69,18 @@ class Substitutes:
         FOLLOW_UPS.labels(Effect.FIND_SUBSTITUTES.value, "rejected" if for_good else "failed").inc()
 
 
-def image_of(held: Claim) -> str | None:
-    """Return the picture of the line that this claim is about."""
+def line_of(held: Claim) -> Line | None:
+    """Return the line that this claim is about."""
     lines = Order.of(held.key, held.evidence).view.lines
-    return next((line.image_url for line in lines if line.line_id == held.purpose), None)
+    return next((line for line in lines if line.line_id == held.purpose), None)
+
+
+def is_itself(offer: Offer, line: Line) -> bool:
+    """Tell whether an offer is the article that does not come: a search by its picture finds it first.
+
+    Some answers name offers by ids of their own; then the picture tells.
+    """
+    return offer.offer_id == line.product_id or offer.image_url == line.image_url
 
 
 def shown(offer: Offer) -> dict[str, Any]:
