@@ -133,3 +133,7 @@ def worker_env(directory: Path, dsn: str, kafka: str, **settings: Any) -> dict[s
 async def started(worker: Program) -> int:
     """Wait until a worker runs; return its HTTP port."""
     return int(json.loads(await worker.wrote('"event": "started"'))["port"])
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """No progress bar."""

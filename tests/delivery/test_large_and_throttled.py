@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.delivery.programs import silent
 from tests.storage.database import connected, rows, value
 from tests.waiting import until
 from worker.demo.play import play
@@ -47,10 +48,6 @@ class Twin:
             "orders"
         ]
         return found
-
-
-def silent(_what: str, _done: int, _total: int) -> None:
-    """No progress bar."""
 
 
 @pytest.mark.timeout(240)

@@ -11,17 +11,19 @@ from worker.sandbox.aop.gateway import OpenGateway
 from worker.sandbox.control import control_routes
 from worker.sandbox.menu import menu_routes
 from worker.sandbox.paypage import pay_page_routes
+from worker.sandbox.pictures import picture_routes
 from worker.sandbox.sandbox import Sandbox
 
 
 def create_app(sandbox: Sandbox) -> Starlette:
-    """The marketplace's endpoints, the pay page and the control endpoints."""
+    """The marketplace's endpoints, the pay page, the pictures and the control endpoints."""
     return Starlette(
         routes=[
             *menu_routes(sandbox, ACTIONS),
             *OpenGateway(sandbox, OPEN_ACTIONS).routes(),
             *open_control_routes(sandbox),
             *pay_page_routes(sandbox),
+            *picture_routes(),
             *control_routes(sandbox),
         ]
     )

@@ -137,7 +137,7 @@ def _refund(order: Order, deed: ApplyRefund | SettleRefund, now_ms: int) -> list
         if earlier is not None and earlier.status != CLOSED:
             return []
         amount_fen = max(1, round(order.refundable_fen(deed.line) * deed.share))
-        refund = order.apply_refund(deed.refund_id, deed.line, amount_fen, now_ms)
+        refund = order.apply_refund(deed.refund_id, deed.line, amount_fen, now_ms, deed.reason)
         return [step_notice(order, refund, now_ms)]
     asked = next((refund for refund in order.refunds if refund.refund_id == deed.refund_id and refund.open), None)
     return [] if asked is None else settle_refund(order, asked, now_ms, granted=deed.granted)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from worker.sandbox.codes import MESSAGES, PAY_FAILED, SUCCESS, THROTTLED, Refused
 from worker.sandbox.courier import encoder
 from worker.sandbox.faults import Fault
+from worker.sandbox.pictures import with_pictures
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.spoiling import Spoiler
 from worker.sandbox.traffic import OUTCOME_THROTTLED
@@ -70,7 +71,7 @@ class Gateway:
             return self._envelope(refusal.code, refusal.text)
         sandbox.traffic.note(operation, key, "ok" if plan.fault is Fault.NONE else plan.fault.value)
         spoilt = await self._spoiler.after(request, plan, self)
-        return spoilt or self._envelope(SUCCESS, MESSAGES[SUCCESS], data)
+        return spoilt or with_pictures(self._envelope(SUCCESS, MESSAGES[SUCCESS], data), request)
 
     def throttled(self) -> Response:
         """Say that the caller asks too much."""

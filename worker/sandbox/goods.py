@@ -30,6 +30,9 @@ CARRIERS = (
     Carrier("YUNDA", "102", "韵达快运", "4"),
 )
 
+PICTURE_HOST = "https://img.example.invalid/"
+"""Stands for where pictures are; answers name it as `worker.sandbox.pictures` says."""
+
 NO_WAYBILL = "无需物流"
 """Field fact: the waybill field may hold this text ("no logistics needed") instead of a number."""
 
@@ -92,7 +95,7 @@ def invent_goods(rng: random.Random) -> Goods:
         spec_id=f"{rng.getrandbits(128):032x}",
         name=f"{rng.choice(_THINGS)} {rng.choice(_COLOURS)}",
         sku=(("颜色", rng.choice(_COLOURS)), ("尺码", rng.choice(_SIZES))),
-        image=f"https://img.example.invalid/{product_id}.jpg",
+        image=f"{PICTURE_HOST}{product_id}.png",
         unit=rng.choice(_UNITS),
         quantity=rng.randint(60, 200) if bulk else rng.randint(1, 6),
         price_fen=rng.randint(80, 3_500),

@@ -7,7 +7,6 @@ known, so they all answer the same rows.
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,6 +19,7 @@ from worker.sandbox.codes import Refused
 from worker.sandbox.menu import Action
 from worker.sandbox.offers import SHOPS, Offer, Sku, found_offers, seller_of
 from worker.sandbox.parameters import Parameters
+from worker.sandbox.pictures import alike
 from worker.sandbox.sandbox import Sandbox
 
 MAX_PAGE = 50
@@ -83,6 +83,11 @@ def _search(words: Words) -> Action:
         return page_of(found_offers(sandbox.config.seed, words(sandbox, call), TOTAL), call)
 
     return act
+
+
+def image_search(sandbox: Sandbox, call: Parameters) -> dict[str, Any]:
+    """Articles that look like a picture."""
+    return page_of(alike(sandbox.config.seed, picture_in(call), TOTAL), call)
 
 
 def shop_search(sandbox: Sandbox, call: Parameters) -> dict[str, Any]:
@@ -158,15 +163,15 @@ def yuan_text(fen: int) -> str:
     return f"{fen // 100}.{fen % 100:02d}"
 
 
-def image_words(_sandbox: Sandbox, call: Parameters) -> str:
-    """A picture as the words of a search: the same picture finds the same."""
+def picture_in(call: Parameters) -> bytes:
+    """The picture that a call brings along."""
     try:
         image = base64.b64decode(call.text("imageBase64"), validate=True)
     except ValueError as error:
         raise Refused(40000, "imageBase64: expected base64") from error
     if len(image) > MAX_IMAGE:
         raise Refused(40000, f"imageBase64: expected at most {MAX_IMAGE} bytes")
-    return f"image:{hashlib.sha256(image).hexdigest()}"
+    return image
 
 
 def _fen(call: Parameters, name: str, default: int) -> int:
@@ -198,7 +203,7 @@ _P = Dialect.PANDAPON
 ACTIONS: Mapping[tuple[Dialect, str], Action] = {
     (_P, "1688.goods.detail"): detail,
     (_P, "1688.goods.keyword_search"): _search(_keyword("words")),
-    (_P, "1688.goods.image_search"): _search(image_words),
+    (_P, "1688.goods.image_search"): image_search,
     (_P, "1688.goods.shop_search"): shop_search,
     (_P, "1688.goods.category"): category,
     (_P, "1688.goods.recommend"): _search(lambda _sandbox, _call: "recommended"),

@@ -8,11 +8,12 @@ order is shown as paid.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from worker.sandbox.goods import CARRIERS, NO_WAYBILL, Goods, invent_goods, invent_party, invent_waybill
 from worker.sandbox.parcelling import Load, load_parcels
+from worker.sandbox.refund import LACKING, UNWANTED
 from worker.sandbox.script import (
     ApplyRefund,
     ChangePrice,
@@ -128,8 +129,8 @@ def _after_payment(rng: random.Random, goods: tuple[Goods, ...], size: Size | No
     refund = rng.random()
     granted = rng.random() < REFUND_GRANTED
     line = rng.randrange(len(goods))
-    asks = _asks(rng, line, granted=granted)
     before_shipping = refund < REFUND_UNSHIPPED
+    asks = _asks(rng, line, granted=granted, reason=LACKING if before_shipping else UNWANTED)
     on_the_way = not before_shipping and refund < REFUND_UNSHIPPED + REFUND_ON_THE_WAY
     if before_shipping and granted and len(goods) == 1:
         return asks  # nothing is left to ship: the refund closes the trade
@@ -148,11 +149,15 @@ def _after_payment(rng: random.Random, goods: tuple[Goods, ...], size: Size | No
     return steps
 
 
-def _asks(rng: random.Random, line: int, *, granted: bool) -> list[Step]:
+def _asks(rng: random.Random, line: int, *, granted: bool, reason: str) -> list[Step]:
+    """What has not left the seller is asked back because he lacks it."""
     applied_s = spread(rng, 0.5 * HOUR, 6 * HOUR)
     refund_id = f"TQ{rng.randrange(10**17, 10**18)}"
     settled_s = spread(rng, 0.5 * HOUR, 12 * HOUR)
-    return [Step(applied_s, ApplyRefund(refund_id, line)), Step(settled_s, SettleRefund(refund_id, granted))]
+    return [
+        Step(applied_s, ApplyRefund(refund_id, line, reason=reason)),
+        Step(settled_s, SettleRefund(refund_id, granted)),
+    ]
 
 
 def _turned(rng: random.Random, steps: list[Step]) -> list[Step]:
@@ -161,7 +166,7 @@ def _turned(rng: random.Random, steps: list[Step]) -> list[Step]:
     refunds = [place for place, step in enumerate(steps) if isinstance(step.deed, ApplyRefund)]
     if ships and not refunds and rng.random() < REFUNDED_IN_FULL:
         lines = sorted({line for place in ships for line in steps[place].deed.lines})  # type: ignore[union-attr]
-        return [step for line in lines for step in _asks(rng, line, granted=True)]
+        return [step for line in lines for step in _asks(rng, line, granted=True, reason=LACKING)]
     ends_well = isinstance(steps[-1].deed, Succeed)
     turned = list(steps)
     for place in refunds:
@@ -169,7 +174,7 @@ def _turned(rng: random.Random, steps: list[Step]) -> list[Step]:
         late = bool(ships) and place > ships[-1]  # of what is shipped, a part can be paid back and the rest go on
         if isinstance(deed, ApplyRefund) and late and ends_well and rng.random() < REFUNDED_IN_PART:
             share = rng.uniform(0.1, 0.6)
-            turned[place] = Step(steps[place].gap_s, ApplyRefund(deed.refund_id, deed.line, share))
+            turned[place] = Step(steps[place].gap_s, replace(deed, share=share))
     if len(ships) > 1 and ends_well:
         taken = next(place for place, step in enumerate(turned) if isinstance(step.deed, ConfirmPart | Receive))
         turned[taken:taken] = [Step(spread(rng, HOUR, 6 * HOUR), Sign(parcel)) for parcel in range(len(ships) - 1)]

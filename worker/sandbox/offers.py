@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from worker.sandbox.goods import Goods, Party, invent_goods, invent_party
+from worker.sandbox.goods import PICTURE_HOST, Goods, Party, invent_goods, invent_party
 from worker.sandbox.seeded import stream
 
 FIRST, BEYOND = 600_000_000_000, 800_000_000_000
@@ -76,7 +76,7 @@ def find_offer(seed: int, offer_id: int) -> Offer | None:
         offer_id=offer_id,
         subject=model.name,
         subject_en=f"Article {offer_id % 10_000}",
-        image=f"https://img.example.invalid/{offer_id}.jpg",
+        image=f"{PICTURE_HOST}{offer_id}.png",
         unit=model.unit,
         skus=skus,
         shop=offer_id % SHOPS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from worker.sandbox.goods import NO_WAYBILL, Goods
-from worker.sandbox.refund import CLOSED, GRANTED, WAIT_AGREE, Refund, Role
+from worker.sandbox.refund import CLOSED, GRANTED, UNWANTED, WAIT_AGREE, Refund, Role
 from worker.sandbox.script import ChangePrice, Life, ReplaceWaybill, Ship
 
 WAIT_PAY = "waitbuyerpay"
@@ -211,9 +211,9 @@ class Order:
         postage_fen = 0 if any(line.status != CANCEL for line in others) else self.shipping_fen
         return self.lines[place].amount_fen + postage_fen
 
-    def apply_refund(self, refund_id: str, place: int, amount_fen: int, now_ms: int) -> Refund:
+    def apply_refund(self, refund_id: str, place: int, amount_fen: int, now_ms: int, reason: str = UNWANTED) -> Refund:
         """Somebody asks for a line's money, or a part of it."""
-        refund = Refund(refund_id, place, amount_fen, now_ms)
+        refund = Refund(refund_id, place, amount_fen, now_ms, reason=reason)
         self.ask_refund(refund, now_ms)
         return refund
 

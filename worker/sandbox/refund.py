@@ -15,6 +15,9 @@ WAIT_RECEIVE = "waitsellerreceive"
 GRANTED = "refundsuccess"
 CLOSED = "refundclose"
 
+UNWANTED, LACKING = "不想要了", "缺货"
+"""Why money is asked back: the buyer does not want it any more, the seller does not have it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -46,7 +49,7 @@ class Refund:
     """Asked for when nothing of it had left."""
     after_sale: bool = False
     """Asked for when the trade was complete already."""
-    reason: str = "不想要了"
+    reason: str = UNWANTED
     freight_bill: str | None = None
     """The waybill with which the goods go back."""
     operations: list[Operation] = field(default_factory=list)

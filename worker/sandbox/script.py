@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from worker.sandbox.goods import WAREHOUSE, Address, Carrier, Goods, Party
+from worker.sandbox.refund import UNWANTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class ApplyRefund:
     refund_id: str
     line: int
     share: float = 1.0
+    reason: str = UNWANTED
 
 
 @dataclass(frozen=True, slots=True)

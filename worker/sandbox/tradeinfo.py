@@ -139,7 +139,7 @@ def _product_item(order: Order, place: int, line: Line, expires_ms: int) -> dict
         "specId": goods.spec_id,
         "name": goods.name,
         "skuInfos": [{"name": name, "value": value} for name, value in goods.sku],
-        "productImgUrl": [goods.image, goods.image.replace(".jpg", ".80x80.jpg")],
+        "productImgUrl": [goods.image, goods.image.replace(".png", ".80x80.png")],
         "productSnapshotUrl": None,
         "cargoNumber": None,
         "productCargoNumber": None,

@@ -23,6 +23,7 @@ from worker.sandbox.aop.shapes import SHAPES
 from worker.sandbox.aop.signature import SIGNATURE, signed
 from worker.sandbox.courier import encoder
 from worker.sandbox.faults import Fault
+from worker.sandbox.pictures import with_pictures
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.spoiling import Spoiler
 from worker.sandbox.traffic import OUTCOME_THROTTLED
@@ -124,7 +125,7 @@ class OpenGateway:
             return await self._spoiler.hang(request)
         sandbox.traffic.note(name, form.key, "ok" if plan.fault is Fault.NONE else plan.fault.value)
         spoilt = await self._spoiler.after(request, plan, voice)
-        return spoilt or self.answered(shape.yes(data))
+        return spoilt or with_pictures(self.answered(shape.yes(data)), request)
 
     def _operation(self, api: str, form: Form) -> Operation:
         """Tokens are exchanged and refreshed under one name, told apart by `grant_type`, with both protocols."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from worker.sandbox.aop.form import Form, digits, whole
 from worker.sandbox.aop.gateway import Action
 from worker.sandbox.aop.refusals import BusinessRefusal
 from worker.sandbox.offers import SHOPS, Offer, Sku, find_offer, found_offers, seller_of
+from worker.sandbox.pictures import alike
 from worker.sandbox.sandbox import Sandbox
 
 MOST, TOTAL = 50, 400
@@ -43,14 +44,16 @@ def by_image(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     address = str(param.get("imageAddress") or "")
     if image_id in ("", "0") and ".alicdn.com/" not in address:
         raise BusinessRefusal("PARAM_ILLEGAL", "imageId, or the address of a picture on 1688, is needed")
-    shown = _page(sandbox, param, f"image:{image_id or address}")
+    picture = sandbox.open_platform.images.get(image_id, address.encode())
+    shown = _page(param, lambda count, skip: alike(sandbox.config.seed, picture, count, skip))
     return shown | {"picRegionInfo": {"currentRegion": REGION, "yoloCropRegion": REGION}}
 
 
 def by_words(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     """`product.search.keywordQuery`."""
     param = form.object("offerQueryParam")
-    return _page(sandbox, param, f"words:{param.get('keyword')}")
+    words = f"words:{param.get('keyword')}"
+    return _page(param, lambda count, skip: found_offers(sandbox.config.seed, words, count, skip))
 
 
 def of_shop(sandbox: Sandbox, form: Form) -> dict[str, Any]:
@@ -59,7 +62,7 @@ def of_shop(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     shop = next((one for one in range(SHOPS) if _open_id(sandbox, one) == param.get("sellerOpenId")), None)
     if shop is None:
         raise BusinessRefusal("SELLER_NOT_EXIST", "sellerOpenId does not exist")
-    return _page(sandbox, param, f"shop:{shop}", shop)
+    return _page(param, lambda count, skip: found_offers(sandbox.config.seed, f"shop:{shop}", count, skip, shop))
 
 
 def recommended(sandbox: Sandbox, form: Form) -> list[dict[str, Any]]:
@@ -104,8 +107,8 @@ def by_image_direct(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     size = form.integer("pageSize", 20)
     if not 1 <= size <= MOST:
         raise BusinessRefusal(*_BAD_PAGE)
-    image_id = _keep(sandbox, image, MAX_IMAGE_DIRECT)
-    found = found_offers(sandbox.config.seed, f"image:{image_id}", size, (form.integer("page", 1) - 1) * size)
+    _keep(sandbox, image, MAX_IMAGE_DIRECT)
+    found = alike(sandbox.config.seed, image, size, (form.integer("page", 1) - 1) * size)
     rows = [
         {
             "productId": offer.offer_id,
@@ -136,10 +139,11 @@ def _keep(sandbox: Sandbox, image: bytes, most: int) -> str:
     return image_id
 
 
-def _page(sandbox: Sandbox, param: dict[str, Any], words: str, shop: int | None = None) -> dict[str, Any]:
+def _page(param: dict[str, Any], find: Callable[[int, int], list[Offer]]) -> dict[str, Any]:
+    """One page of a search; `find` gets how many offers it shows and how many come before them."""
     number, size = _paging(param)
     skip = min(TOTAL, (number - 1) * size)
-    found = found_offers(sandbox.config.seed, words, min(size, TOTAL - skip), skip, shop)
+    found = find(min(size, TOTAL - skip), skip)
     return {
         "totalRecords": TOTAL,
         "totalPage": -(-TOTAL // size),

@@ -16,11 +16,11 @@ from worker.sandbox.aop.orders import order_of
 from worker.sandbox.aop.refund_reads import refund_of
 from worker.sandbox.aop.refusals import BusinessRefusal
 from worker.sandbox.order import CANCEL, NOT_SHIPPED, RECEIVED, SUCCESS, Order
-from worker.sandbox.refund import CLOSED, WAIT_SEND, Refund
+from worker.sandbox.refund import CLOSED, LACKING, UNWANTED, WAIT_SEND, Refund
 from worker.sandbox.refunding import ask, send_back, withdraw
 from worker.sandbox.sandbox import Sandbox
 
-REASONS = {20006: "不想要了", 20021: "缺货", 20045: "质量问题", 20092: "其他"}
+REASONS = {20006: UNWANTED, 20021: LACKING, 20045: "质量问题", 20092: "其他"}
 BEFORE_SHIPPING = "refundWaitSellerSend"
 GOODS_STATUSES = (
     BEFORE_SHIPPING,

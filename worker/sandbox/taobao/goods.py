@@ -13,10 +13,11 @@ from worker.catalogue.operation import Dialect
 from worker.sandbox.basket import map_id
 from worker.sandbox.carts import CartRow
 from worker.sandbox.codes import Refused
-from worker.sandbox.goods_actions import image_words
+from worker.sandbox.goods_actions import picture_in
 from worker.sandbox.menu import Action
 from worker.sandbox.offers import Offer, Sku, find_offer, found_offers, seller_of
 from worker.sandbox.parameters import Parameters
+from worker.sandbox.pictures import alike
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.taobao.buying import Wanted, create_orders, priced, receiver_of, sku_of
 
@@ -32,6 +33,12 @@ def _search(words: Words) -> Action:
         return _page(sandbox, call, [_article(sandbox, offer) for offer in found])
 
     return act
+
+
+def image_search(sandbox: Sandbox, call: Parameters) -> dict[str, Any]:
+    """Articles that look like a picture."""
+    found = alike(sandbox.config.seed, picture_in(call), TOTAL)
+    return _page(sandbox, call, [_article(sandbox, offer) for offer in found])
 
 
 def batch(sandbox: Sandbox, call: Parameters) -> list[dict[str, Any]]:
@@ -155,7 +162,7 @@ _P = Dialect.PANDAPON
 ACTIONS: Mapping[tuple[Dialect, str], Action] = {
     (_P, "taobao.goods.search"): _search(lambda _sandbox, call: f"words:{call.text('keyword')}"),
     (_P, "taobao.goods.commodity_search"): _search(lambda _sandbox, call: f"commodity:{call.text('keyword')}"),
-    (_P, "taobao.goods.image_search"): _search(image_words),
+    (_P, "taobao.goods.image_search"): image_search,
     (_P, "taobao.goods.batch"): batch,
     (_P, "taobao.cart.list"): cart_list,
     (_P, "taobao.cart.add"): cart_add,
