@@ -7,6 +7,7 @@ import pytest
 
 from tests.delivery.programs import silent
 from tests.storage.database import connected, rows
+from worker.cli.options import PushDialect
 from worker.demo.play import play
 from worker.demo.stage import DemoOptions, set_stage
 from worker.followups.substitutes import MAX_OFFERS
@@ -19,7 +20,7 @@ SEED = 8
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("dialect", ["pandapon", "alibaba1688"])
 async def test_the_alert_of_an_order_that_was_refunded_for_lack_of_goods_has_offers_that_look_alike(
-    tmp_path: Path, dialect: str
+    tmp_path: Path, dialect: PushDialect
 ) -> None:
     options = DemoOptions(orders=1, seed=SEED, faults="none", lost_callbacks=None, dialect=dialect)
     async with set_stage(options, tmp_path) as stage, connected(stage.postgres_dsn) as engine:
