@@ -15,10 +15,12 @@ SEEDS ?= 20
 BROKERS ?= 1
 HOURS ?= 1
 ONLY ?=
+MINUTES ?= 5
+SEED ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready demo seeds simulate test bench soak kafka format lock audit \
+.PHONY: help setup ready demo seeds simulate test bench chaos soak kafka format lock audit \
 	check check-format check-lint check-types check-imports check-dependencies check-requirements check-sizes \
 	check-migrations check-openapi check-compose check-docs check-secrets
 
@@ -102,6 +104,10 @@ bench: ready ## Measure, against Apache Kafka [ONLY=ingress|reconcile]
 
 soak: ready ## Load real processes for hours, with mild faults, and fail if anything grows [HOURS=1 ARGS="--rate 1"]
 	@$(BIN)/python -m proof.soak --hours $(HOURS) $(ARGS)
+
+chaos: BROKERS = 3
+chaos: ready ## Faults on three brokers, Postgres and workers under load; then everything is judged [MINUTES=5 BROKERS=3 SEED=…]
+	@$(BIN)/python -m proof.chaos --minutes $(MINUTES) --brokers $(BROKERS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 kafka: ready ## Run Apache Kafka from its jars, without Docker, until Ctrl-C [BROKERS=3]
 	@$(BIN)/python -m tools.kafka --brokers $(BROKERS) $(ARGS)

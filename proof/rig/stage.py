@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from proof.rig.configuration import CALLBACK_TOKEN, worker_environment, write_accounts
 from proof.rig.front_door import FrontDoor
 from proof.rig.kafka import KafkaRig, kafka
+from proof.rig.spool_disk import SpoolDisk, spool_disk
 from proof.rig.tcp_proxy import TcpProxy
 from proof.rig.worker_process import WorkerProcess
 from tools.kafka import ApacheKafka
@@ -59,6 +60,7 @@ class Rig(msgspec.Struct, frozen=True):
     postgres_proxies: list[TcpProxy]
     """One per worker, in their order."""
     marketplace_proxy: TcpProxy
+    spool_disk: SpoolDisk
 
     async def begin(self) -> None:
         """Tell the marketplace where callbacks go; orders begin with `load`."""
@@ -86,8 +88,12 @@ def missing() -> str | None:
 async def running_rig(options: RigOptions, directory: Path) -> AsyncIterator[Rig]:
     """Run everything for the length of a block; logs go to `directory`. At the end every process is gone."""
     async with contextlib.AsyncExitStack() as stack:
+        disk = stack.enter_context(spool_disk())
         postgres = await stack.enter_async_context(EmbeddedPostgres(durable=True))
         await asyncio.to_thread(schema.upgrade, postgres.dsn())
+        engine = create_engine(postgres.dsn(), application="proof", pool_size=4)
+        stack.push_async_callback(engine.dispose)
+        await disk.take_spool(engine)
         cluster = await stack.enter_async_context(kafka(options.brokers))
         twin = SandboxOptions(
             orders=0, seed=options.seed, faults=options.faults, speed=options.speed, buyer_confirms=False
@@ -111,8 +117,6 @@ async def running_rig(options: RigOptions, directory: Path) -> AsyncIterator[Rig
             for number, proxy in enumerate(proxies, 1)
         ]
         door = await stack.enter_async_context(FrontDoor(workers, directory / "callbacks.jsonl"))
-        engine = create_engine(postgres.dsn(), application="proof", pool_size=4)
-        stack.push_async_callback(engine.dispose)
         await stack.enter_async_context(_kept_running(workers))
         account = load_accounts(accounts, worker_environment(accounts, dsn="", kafka="", port=0, name=""))[0]
         rig = Rig(
@@ -127,6 +131,7 @@ async def running_rig(options: RigOptions, directory: Path) -> AsyncIterator[Rig
             door,
             proxies,
             marketplace_proxy,
+            disk,
         )
         await stack.enter_async_context(_people(rig))
         yield rig

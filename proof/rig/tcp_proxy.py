@@ -14,6 +14,8 @@ from typing import Self
 
 CHUNK_BYTES = 65_536
 CONNECT_WITHIN_S = 5.0
+_BROKEN = (OSError, RuntimeError)
+"""What a connection that is gone raises; uvloop says RuntimeError."""
 
 
 class Link(StrEnum):
@@ -112,7 +114,7 @@ class TcpProxy:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pump(reader, far_writer, towards_client=False))
                 both.create_task(self._pump(far_reader, writer, towards_client=True))
-        except* OSError:  # one side was reset: the other has to hear of it
+        except* _BROKEN:  # one side was reset: the other has to hear of it
             _reset(writer)
             _reset(far_writer)
         finally:
@@ -124,7 +126,7 @@ class TcpProxy:
             piece = await reader.read(CHUNK_BYTES)
             await self._passable(towards_client=towards_client)
             if not piece:
-                with contextlib.suppress(OSError, RuntimeError):  # it has hung up; uvloop says so by the latter
+                with contextlib.suppress(*_BROKEN):  # it has hung up as well
                     writer.write_eof()
                 return
             writer.write(piece)
@@ -142,6 +144,6 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     """End a connection as a broken network does: with a reset instead of an orderly end."""
     raw = writer.get_extra_info("socket")
     if raw is not None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*_BROKEN):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
     writer.transport.abort()

@@ -122,6 +122,11 @@ class Twin:
             rows += page
         return rows
 
+    async def prices(self) -> dict[str, list[tuple[int, int]]]:
+        """Return per order every total that it had: since when (Unix ms), and how much (fen)."""
+        told = (await self._get("/_sandbox/prices"))["prices"]
+        return {order_id: [(at, fen) for at, fen in had] for order_id, had in told.items()}
+
     async def _ready(self) -> str:
         assert self._process is not None  # noqa: S101 - set by the caller
         async with asyncio.timeout(READY_WITHIN_S):

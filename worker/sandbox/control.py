@@ -62,6 +62,7 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         ("GET", "/_sandbox/ledger", _ledger),
         ("GET", "/_sandbox/ledgers/{name}", _book),
         ("GET", "/_sandbox/orders/{order_id}", _one_order),
+        ("GET", "/_sandbox/prices", _prices),
         ("POST", "/_sandbox/orders", _more_orders),
         ("POST", "/_sandbox/start", _start),
         ("POST", "/_sandbox/callback-url", _callback_url),
@@ -153,6 +154,11 @@ async def _one_order(sandbox: Sandbox, request: Request) -> Response:
     if order is None:
         return _json({"error": "order not found"}, 404)
     return _json({"truth": tell_truth(order, sandbox.world.taken_fen(order)), "trade_info": sandbox.world.shown(order)})
+
+
+async def _prices(sandbox: Sandbox, _request: Request) -> Response:
+    """Per order every total that it had: since when, and how much."""
+    return _json({"prices": sandbox.prices})
 
 
 async def _more_orders(sandbox: Sandbox, request: Request) -> Response:

@@ -16,6 +16,7 @@ from worker.sandbox.config import SandboxConfig
 from worker.sandbox.courier import Courier, PandaPonCourier
 from worker.sandbox.faults import CallFaults
 from worker.sandbox.ledgers import Ledgers, Refusal
+from worker.sandbox.messages import Notice
 from worker.sandbox.order import Shipment
 from worker.sandbox.outbox import Outbox
 from worker.sandbox.taobao.world import TaobaoWorld
@@ -74,7 +75,9 @@ class Sandbox:
         self.open_platform = OpenPlatform(config, now_ms)
         self.outbox = Outbox(config, self.agenda, now_ms, self._courier())
         self.ledgers = Ledgers()
-        self.world = World(config, self.agenda, now_ms, self.outbox.tell, self.ledgers)
+        self.prices: dict[str, list[tuple[int, int]]] = {}
+        """Every total that an order had: since when (Unix ms), and how much (fen)."""
+        self.world = World(config, self.agenda, now_ms, self._tell, self.ledgers)
         self.world.after_step = self.outbox.stepped
         self.warehouse = Warehouse(config, self.ledgers, now_ms)
         self.taobao = TaobaoWorld(config, self.agenda, now_ms, self.outbox.post, self.ledgers)
@@ -98,6 +101,14 @@ class Sandbox:
         courier = OpenPlatformCourier(self.config, self.agenda, self.open_platform.queue, self.now_ms)
         courier.post = lambda notice: self.outbox.post(notice)  # noqa: PLW0108 - there is no outbox yet
         return courier
+
+    def _tell(self, notice: Notice) -> None:
+        """Keep the order's price, whatever becomes of the message about it."""
+        order = notice.order
+        had = self.prices.setdefault(order.order_id, [])
+        if not had or had[-1][1] != order.total_fen:
+            had.append((self.now_ms(), order.total_fen))
+        self.outbox.tell(notice)
 
     def start(self) -> None:
         """Let the configured orders begin; a second call does nothing."""

@@ -1,0 +1,166 @@
+"""One run: load and faults for some minutes, then rest, then the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import msgspec
+from aiokafka.errors import KafkaError
+from sqlalchemy.exc import DBAPIError
+
+from proof.chaos.conductor import Conductor, Incident, Say
+from proof.chaos.evidence import gather, stuck
+from proof.chaos.faults import KINDS
+from proof.chaos.faults.workers import ClockStep
+from proof.chaos.figures import Figures, count
+from proof.chaos.judge import Finding, WrongClock, judge
+from proof.chaos.pulse import Pulse, records_waiting
+from proof.chaos.schedule import Kind, plan
+from proof.rig import Rig, RigOptions, running_rig
+from worker.demo.compare import compare
+from worker.demo.stage import ACCOUNT
+from worker.demo.twin import TwinError
+from worker.domain.policy import Policy
+
+RESTS_WITHIN_S = 420.0
+"""After the last fault: lives play to their end (two minutes), and what is unknown is read until it is settled."""
+LOOK_EVERY_S = 3.0
+STILL_FOR = 2
+"""So many looks in a row have to find nothing to do."""
+
+
+class ChaosOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for."""
+
+    seed: int
+    seconds: float = 300.0
+    brokers: int = 3
+    workers: int = 3
+    orders_per_s: float = 2.0
+    kinds: tuple[Kind, ...] = KINDS
+    speed: float = 8_000.0
+
+
+class Run(msgspec.Struct):
+    """What became of it."""
+
+    options: ChaosOptions
+    incidents: list[Incident]
+    not_reached: list[str]
+    rest_after_s: float | None
+    waits_for: list[str]
+    figures: Figures
+    findings: list[Finding]
+
+    @property
+    def kept(self) -> bool:
+        """Whether every promise was kept, and every fault really happened."""
+        return (
+            self.rest_after_s is not None
+            and not any(finding.broken for finding in self.findings)
+            and not any(incident.failed for incident in self.incidents)
+        )
+
+
+async def play(options: ChaosOptions, directory: Path, say: Say) -> Run:
+    """Play a run; its logs are in `directory`. Raises EmbeddedError if this machine cannot run the parts."""
+    rig_options = RigOptions(
+        brokers=options.brokers,
+        workers=options.workers,
+        seed=options.seed,
+        expected_orders=max(1, int(options.orders_per_s * options.seconds)),
+        speed=options.speed,
+        clocks=True,
+    )
+    schedule = plan(options.kinds, seed=options.seed, seconds=options.seconds, brokers=options.brokers)
+    say(f"seed {options.seed}: {len(schedule)} faults in {options.seconds:g} s, {options.brokers} brokers")
+    async with running_rig(rig_options, directory) as rig:
+        await rig.begin()
+        conductor = Conductor(rig, schedule, options.seconds, say)
+        pulse = Pulse(rig, conductor.began)
+        beating = asyncio.create_task(pulse.run())
+        try:
+            await _under_load(rig, conductor, options.orders_per_s)
+            say(f"{conductor.now_s:6.1f} s  all faults have ended, no new orders; waiting for rest")
+            rest_after_s, waits_for = await _rest(rig, say)
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+        ends = [incident.ended_s for incident in conductor.incidents]
+        for incident in conductor.incidents:
+            incident.recovered_s = pulse.recovered_after(incident.ended_s, ends)
+        say("judging")
+        evidence = await gather(rig)
+        figures = await count(rig, evidence)
+        findings = judge(evidence, _policies(rig), _wrong_clocks(conductor))
+    played = {incident.planned.number for incident in conductor.incidents}
+    return Run(
+        options,
+        conductor.incidents,
+        [one.kind for one in schedule if one.number not in played],
+        rest_after_s,
+        waits_for,
+        figures,
+        findings,
+    )
+
+
+async def _under_load(rig: Rig, conductor: Conductor, orders_per_s: float) -> None:
+    """Play the faults while orders come; a load that fails is an error of the proof."""
+    loading = asyncio.create_task(rig.load(orders_per_s))
+    playing = asyncio.create_task(conductor.play())
+    await asyncio.wait({loading, playing}, return_when=asyncio.FIRST_COMPLETED)
+    if loading.done() and not loading.cancelled():
+        playing.cancel()
+        await asyncio.gather(playing, return_exceptions=True)
+        loading.result()
+    loading.cancel()
+    await asyncio.gather(loading, return_exceptions=True)
+    await playing
+
+
+async def _rest(rig: Rig, say: Say) -> tuple[float | None, list[str]]:
+    """Wait until nothing is left to do; return after how many seconds (None: not in time), and what was left."""
+    began = time.monotonic()
+    still = 0
+    while True:
+        left = await _left(rig)
+        still = 0 if left else still + 1
+        after = time.monotonic() - began
+        if still >= STILL_FOR:
+            say(f"at rest after {after:.1f} s")
+            return round(after, 1), []
+        if after > RESTS_WITHIN_S:
+            return None, left
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _left(rig: Rig) -> list[str]:
+    try:
+        stats = await rig.marketplace.stats()
+        if not stats["quiet"]:
+            return [f"{stats['pending_events']} events of the marketplace's lives"]
+        waiting = await records_waiting(rig.kafka.servers)
+        async with rig.engine.connect() as connection:
+            left = await stuck(connection)
+            comparison = await compare(connection, rig.marketplace.truth())
+    except (DBAPIError, OSError, TimeoutError, KafkaError, TwinError) as error:
+        return [f"an answer: {type(error).__name__}"]
+    if waiting:
+        left.append(f"{waiting} records that reconcile has not committed")
+    apart = comparison.orders - comparison.converged
+    return [*left, f"{apart} orders that differ from the truth"] if apart else left
+
+
+def _policies(rig: Rig) -> dict[str, Policy]:
+    return {ACCOUNT: rig.account.policy.to_policy(frozenset())}
+
+
+def _wrong_clocks(conductor: Conductor) -> list[WrongClock]:
+    return [
+        WrongClock(incident.began_ms, incident.ended_ms, fault.offset)
+        for incident in conductor.incidents
+        if isinstance(fault := conductor.faults[incident.planned.number], ClockStep)
+    ]
