@@ -44,6 +44,17 @@ async def test_nothing_is_committed_before_the_handler_has_returned(
         await until(all_committed)
 
 
+async def test_it_consumes_through_any_of_several_addresses(kafka_bootstrap: str, topic: str, group: str) -> None:
+    seen: list[int] = []
+
+    async def handle(records: Records) -> None:
+        seen.extend(numbers(records))
+
+    await produce(kafka_bootstrap, topic, range(5))
+    async with consuming(f"127.0.0.1:1,{kafka_bootstrap}", [topic], group, handle):
+        await until(lambda: seen == list(range(5)), 20)
+
+
 async def test_a_batch_whose_handler_fails_comes_again_whole_and_in_order(
     kafka_bootstrap: str, topic: str, group: str
 ) -> None:

@@ -92,7 +92,7 @@ class BatchConsumer:
     ) -> None:
         self._batches = Batches(handler, pause_after_failure)
         self._broker = KafkaBroker(
-            bootstrap_servers,
+            bootstrap_servers.split(","),  # FastStream takes a text for one address, commas and all
             client_id="ordersync",
             graceful_timeout=shutdown_timeout_s,
             apply_types=False,
