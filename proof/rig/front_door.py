@@ -38,7 +38,7 @@ class Passed(msgspec.Struct, frozen=True):
 
 
 class FrontDoor:
-    """An HTTP server. A worker that does not listen is passed over; one that does not answer costs a callback now and then."""
+    """An HTTP server. Who does not listen is passed over; who does not answer costs a callback now and then."""
 
     def __init__(self, workers: Sequence[WorkerProcess], log: Path) -> None:
         self.workers = workers
