@@ -48,7 +48,7 @@ async def test_ten_minutes_without_kafka_lose_nothing_and_keep_the_order_of_arri
     sent: list[tuple[int, int]] = []
     async with linked(kafka) as link:
         app = intake(link, spool, minutes)
-        drain = SpoolDrain(engine, link, Wakeups(database))
+        drain = SpoolDrain(engine, link, Wakeups(database), idle_s=2.0)
 
         async def all_orders(number: int) -> list[float]:
             answers = await asyncio.gather(*(push(app, order_id, number) for order_id in ORDERS))

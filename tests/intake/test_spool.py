@@ -90,7 +90,7 @@ async def test_callbacks_taken_while_kafka_was_away_follow_in_order_of_arrival(
             now=ticks,
         )
         app = make_app(made)
-        drain = SpoolDrain(engine, link, Wakeups(database))
+        drain = SpoolDrain(engine, link, Wakeups(database), idle_s=2.0)
         await until(lambda: callback(app, 0), what="the first callback reaches Kafka")
         assert await value(engine, "SELECT count(*) FROM spool") == 0
 
@@ -145,7 +145,7 @@ async def test_only_one_process_drains_at_a_time(kafka: EmbeddedKafka, database:
         app = make_app(made)
         for number in range(20):
             assert await callback(app, number)
-        drains = [SpoolDrain(engine, link, Wakeups(database)) for _ in range(3)]
+        drains = [SpoolDrain(engine, link, Wakeups(database), idle_s=2.0) for _ in range(3)]
         async with asyncio.timeout(30):
             moved = 0
             while moved < 20:
@@ -165,7 +165,7 @@ async def test_a_spool_larger_than_a_batch_is_drained_oldest_first(
         )
         for number in range(10):
             assert await callback(make_app(made), number)
-        drain = SpoolDrain(engine, link, Wakeups(database))
+        drain = SpoolDrain(engine, link, Wakeups(database), idle_s=2.0)
         assert [await drain.drain_once() for _ in range(4)] == [4, 4, 2, 0]
         assert await times(kafka.bootstrap_servers, 10) == list(range(10))
         assert REGISTRY.get_sample_value("ordersync_spool_waiting") == 0

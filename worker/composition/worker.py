@@ -276,7 +276,7 @@ class Worker:
         self._spawn_loop(f"executor:{post.effect}:{account}", executor.run)
 
     def _start_intake(self) -> None:
-        drain = SpoolDrain(self.engine, self.kafka, self.wakeups)
+        drain = SpoolDrain(self.engine, self.kafka, self.wakeups, idle_s=self.settings.idle_poll_s)
         self._spawn_loop("spool", drain.run)
         loop = self.health.loop("plans", stalled_after_s=self.settings.stalled_after_s)
         self._spawn("plans", lambda: self._consume_plans(loop))

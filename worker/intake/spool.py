@@ -26,7 +26,6 @@ READERS_SHARE = 0.5
 WRITE_TIMEOUT_S = 5.0
 """Longer than any sender waits. It ends a write on a connection that the network has lost: nobody else says so."""
 DRAIN_TIMEOUT_S = 10.0
-DRAIN_IDLE_S = 5.0
 _log = structlog.get_logger()
 
 
@@ -121,10 +120,11 @@ class ReadersSpool:
 class SpoolDrain:
     """Moves spooled events to Kafka. Only one process drains at a time; what Kafka confirmed is deleted."""
 
-    def __init__(self, engine: AsyncEngine, kafka: KafkaLink, wakeups: Wakeups) -> None:
+    def __init__(self, engine: AsyncEngine, kafka: KafkaLink, wakeups: Wakeups, *, idle_s: float) -> None:
         self._engine = engine
         self._kafka = kafka
         self._wakeups = wakeups
+        self._idle_s = idle_s
 
     async def run(self, progress: Callable[[], None] = lambda: None) -> None:
         """Drain until cancelled."""
@@ -136,7 +136,7 @@ class SpoolDrain:
                 moved = 0
             progress()
             if moved < DRAIN_BATCH:
-                await self._wakeups.wait(Work.SPOOL, DRAIN_IDLE_S)
+                await self._wakeups.wait(Work.SPOOL, self._idle_s)
 
     async def drain_once(self) -> int:
         """Move one batch; return how many events moved. Raises KafkaUnavailableError, then nothing is deleted."""
