@@ -19,6 +19,7 @@ Machine = object
 """Whatever stands for one worker process; None is the world outside."""
 MACHINE: contextvars.ContextVar[Machine | None] = contextvars.ContextVar("machine", default=None)
 START_S = 1_000.0
+MOST_CANCELLED = 100
 Connect = Callable[..., tuple[asyncio.Transport, asyncio.Protocol]]
 
 
@@ -37,6 +38,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.connector: Connect | None = None
         """What `create_connection` leads to: (protocol factory, host, port)."""
         self.steps = 0
+        self._cancelled = 0
         self._tasks_of: dict[Machine, dict[asyncio.Task[Any], None]] = {}
 
     def create_task(
@@ -121,7 +123,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return mixed
 
     def _timer_handle_cancelled(self, _handle: Any) -> None:
-        """Nothing is counted: cancelled timers fall out at the head of the heap."""
+        """Throw cancelled timers out once there are many: most are time-outs of statements, and far in the future."""
+        self._cancelled += 1
+        scheduled: list[Any] = self._scheduled  # type: ignore[attr-defined]
+        if self._cancelled > MOST_CANCELLED and self._cancelled * 2 > len(scheduled):
+            self._cancelled = 0
+            scheduled[:] = [handle for handle in scheduled if not handle._cancelled]  # noqa: SLF001 - as above
+            heapq.heapify(scheduled)
 
     def _process_events(self, _event_list: Any) -> None:
         """There are none."""

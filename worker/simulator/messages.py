@@ -9,7 +9,9 @@ import struct
 from collections.abc import Iterator
 
 CANCEL_CODE = 80_877_102
-_HEADER = 5
+HEADER = 5
+"""Bytes of a message before its body: the kind, and the length of what follows the kind."""
+LENGTH = struct.Struct("!i")
 _AUTH_WAITS = frozenset({3, 5, 10, 11})
 """Authentication requests that want an answer: clear text, MD5, SASL, SASL continued."""
 
@@ -50,7 +52,7 @@ def message(kind: bytes, body: bytes) -> bytes:
 def last_kind(packet: bytes) -> bytes:
     """Return the kind of the last message that a client sent in one go."""
     at, kind = 0, b""
-    while at + _HEADER <= len(packet):
+    while at + HEADER <= len(packet):
         kind = packet[at : at + 1]
         at += 1 + struct.unpack_from("!i", packet, at + 1)[0]
     return kind
@@ -59,11 +61,11 @@ def last_kind(packet: bytes) -> bytes:
 def split(answer: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the whole messages of what a server sent: kind and body."""
     at = 0
-    while at + _HEADER <= len(answer):
+    while at + HEADER <= len(answer):
         (length,) = struct.unpack_from("!i", answer, at + 1)
         if at + 1 + length > len(answer):
             return
-        yield answer[at : at + 1], answer[at + _HEADER : at + 1 + length]
+        yield answer[at : at + 1], answer[at + HEADER : at + 1 + length]
         at += 1 + length
 
 
@@ -81,12 +83,12 @@ class Reader:
         """Take what came; True once the answer is whole."""
         self.data += part
         whole = False
-        while self._at + _HEADER <= len(self.data):
+        while self._at + HEADER <= len(self.data):
             (length,) = struct.unpack_from("!i", self.data, self._at + 1)
             end = self._at + 1 + length
             if end > len(self.data):
                 return False
-            whole = self._ends(self.data[self._at : self._at + 1], self._at + _HEADER)
+            whole = self._ends(self.data[self._at : self._at + 1], self._at + HEADER)
             self._at = end
         return whole and self._at == len(self.data)
 

@@ -39,6 +39,7 @@ class Postgres:
         self.address = database.address
         self.session = database.session
         self._spares = database.spares
+        self.descriptions = database.descriptions
         self.loop = loop
         self.dice = dice
         self.trace = trace

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import random
 from collections.abc import Callable, Collection, Iterator
@@ -84,11 +85,16 @@ def play(
     return Outcome(seed, trace.digest, play_.broken, dice.names, dict(trace.counts), loop.time(), trace.lines)
 
 
+@functools.cache
+def _freeze_once() -> None:
+    """Keep what the imports made: to look through it before each run would cost more than the run."""
+    gc.freeze()
+
+
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
     """Keep finalisers from running at moments that nobody decides."""
-    if not gc.get_freeze_count():
-        gc.freeze()  # what the imports made stays: to look through it before each run would cost more than the run
+    _freeze_once()
     gc.collect()
     gc.disable()
     try:
@@ -221,8 +227,8 @@ def settings(dsn: str) -> Settings:
         clock_skew_allowance_s=2.0,
         call_timeout_s=6.0,
         unknown_first_pause_s=2.0,
-        recovery_interval_s=10.0,
-        idle_poll_s=10.0,
+        recovery_interval_s=20.0,
+        idle_poll_s=15.0,
         shutdown_timeout_s=5.0,
     )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Self
@@ -12,12 +14,17 @@ from urllib.parse import urlsplit
 
 from worker.embedded import EmbeddedPostgres
 from worker.simulator import messages
+from worker.simulator.driver import tell_types
+from worker.simulator.postponed import Descriptions
 from worker.storage import schema
 from worker.storage.follow_up_claims import ALIVE
 
 ROLE = "simulated"
 SCHEMA = "virtual"
-_ANSWER_WITHIN_S = 60.0
+ANSWER_WITHIN_S = 60.0
+LOOK_S = 0.003
+"""Real time after which a silent server is asked whether the statement waits for a lock."""
+_LOOK = struct.pack("ll", 0, int(LOOK_S * 1_000_000))
 _READY_WITHIN_S = 20.0
 _LOOK_AGAIN_S = 0.02
 _SETTINGS = {
@@ -91,8 +98,7 @@ class Backend:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self.socket = socket.create_connection((address.host, address.port), timeout=_ANSWER_WITHIN_S)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = address.connect()
         parameters = {"user": address.user, "database": address.database, "application_name": "simulator"}
         self.exchange(messages.startup(parameters), b"")
         self.greeting = self.exchange(messages.message(b"p", address.password.encode() + b"\0"), b"")
@@ -107,12 +113,25 @@ class Backend:
         """Send a request and return the whole answer, whatever it says. Raises ServerError if the session ends."""
         self.socket.sendall(packet)
         reader = messages.Reader(asked)
+        waited = 0.0
         while True:
-            part = self.socket.recv(65_536)
-            if not part:
-                raise ServerError("the server ended the session")
-            if reader.feed(part):
+            part = self.receive()
+            if part is None:
+                waited += LOOK_S
+                if waited > ANSWER_WITHIN_S:
+                    raise ServerError("the server does not answer")
+            elif reader.feed(part):
                 return bytes(reader.data)
+
+    def receive(self) -> bytes | None:
+        """Return what came; None if nothing came for `LOOK_S`. Raises ServerError if the session has ended."""
+        try:
+            part = self.socket.recv(262_144)
+        except BlockingIOError:
+            return None
+        if not part:
+            raise ServerError("the server ended the session")
+        return part
 
     def reset(self, *, settled: bool) -> None:
         """Undo and forget everything that the session did. `settled`: its last request has been answered whole."""
@@ -123,7 +142,8 @@ class Backend:
 
     def cancel(self) -> None:
         """Let the statement fail that the session is busy with; its answer is still to be read."""
-        with socket.create_connection((self.address.host, self.address.port)) as other:
+        with self.address.connect() as other:
+            other.settimeout(ANSWER_WITHIN_S)
             other.sendall(messages.cancellation(self.pid, self._secret))
             while other.recv(1):
                 pass
@@ -187,6 +207,20 @@ class Address:
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 5432
         self.user, self.password = parts.username or "", parts.password or ""
         self.database = parts.path.lstrip("/")
+        self.socket_path = ""
+        """A way to the server that costs less than half of a network connection; empty until it is known."""
+
+    def connect(self) -> socket.socket:
+        """Open a connection whose `recv` gives up after `LOOK_S`."""
+        if self.socket_path:
+            made = socket.socket(socket.AF_UNIX)
+            made.connect(self.socket_path)
+        else:
+            made = socket.create_connection((self.host, self.port), timeout=ANSWER_WITHIN_S)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            made.settimeout(None)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _LOOK)
+        return made
 
     def session(self) -> Session:
         """Open a session of our own."""
@@ -198,9 +232,15 @@ class Database:
 
     def __init__(self, dsn: str) -> None:
         self.address = Address(dsn)
+        with self.address.session() as session:
+            directory = session.value("SHOW unix_socket_directories")
+        if directory:
+            self.address.socket_path = f"{directory}/.s.PGSQL.{self.address.port}"
         self.session = self.address.session()
         self.spares: list[Backend] = []
         """Sessions that wait for their next connection."""
+        self.descriptions: Descriptions = {}
+        tell_types(dsn + "?sslmode=disable")
 
     def close(self) -> None:
         """End all sessions."""
@@ -212,15 +252,18 @@ class Database:
 @asynccontextmanager
 async def server() -> AsyncIterator[str]:
     """Run a server for simulations; yields the address of its first database as the simulations' role."""
-    async with EmbeddedPostgres(_SETTINGS) as postgres:
-        dsn = postgres.dsn()
-        await _prepare(dsn)
-        parts = urlsplit(dsn)
-        own = f"postgresql://{ROLE}:{parts.password}@{parts.hostname}:{parts.port}/{parts.path.lstrip('/')}"
-        async with asyncio.timeout(_READY_WITHIN_S):
-            while not _lets_in(Address(own)):  # noqa: ASYNC110 - the server tells nobody
-                await asyncio.sleep(_LOOK_AGAIN_S)
-        yield own
+    with tempfile.TemporaryDirectory(prefix="sim") as directory:
+        os.chmod(directory, 0o777)  # noqa: PTH101, S103 - the server may run as another user
+        settings = _SETTINGS | {"unix_socket_directories": directory}
+        async with EmbeddedPostgres(settings) as postgres:
+            dsn = postgres.dsn()
+            await _prepare(dsn)
+            parts = urlsplit(dsn)
+            own = f"postgresql://{ROLE}:{parts.password}@{parts.hostname}:{parts.port}/{parts.path.lstrip('/')}"
+            async with asyncio.timeout(_READY_WITHIN_S):
+                while not _lets_in(Address(own)):  # noqa: ASYNC110 - the server tells nobody
+                    await asyncio.sleep(_LOOK_AGAIN_S)
+            yield own
 
 
 def _lets_in(address: Address) -> bool:
@@ -245,7 +288,9 @@ async def _prepare(dsn: str) -> None:
         await connection.execute(f"CREATE ROLE {ROLE} SUPERUSER LOGIN PASSWORD '{password}'")
         await connection.execute(f"ALTER ROLE {ROLE} SET search_path = {SCHEMA}, pg_catalog")
         hba = await connection.fetchval("SHOW hba_file")
-        line = f"host all {ROLE} 127.0.0.1/32 password\nhost all all 127.0.0.1/32 scram-sha-256"
+        line = (
+            f"local all {ROLE} password\nhost all {ROLE} 127.0.0.1/32 password\nhost all all 127.0.0.1/32 scram-sha-256"
+        )
         await connection.execute(f"COPY (SELECT unnest(string_to_array('{line}', E'\\n'))) TO '{hba}'")
         await connection.execute("SELECT pg_reload_conf()")
     finally:

@@ -8,23 +8,22 @@ another one's lock is set aside until a transaction has ended, and ends by the l
 from __future__ import annotations
 
 import asyncio
-import select
 import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from worker.simulator import messages
 from worker.simulator.loop import MACHINE
+from worker.simulator.postponed import COMMIT, ROLLBACK, Postponed
+from worker.simulator.server import ANSWER_WITHIN_S, LOOK_S
 
 if TYPE_CHECKING:
     from worker.simulator.postgres import Postgres
 
-_LOOK_S = 0.003
-"""Real time after which a silent server is asked whether the statement waits for a lock."""
-_SILENT_TOO_LONG_S = 60.0
 _NOTIFY = "notify "
 _NOT_SET = frozenset({"user", "database", "client_encoding"})
 IDLE_IN_TRANSACTION_S = 60.0
+_NEVER = -1.0
 
 
 class Wire(asyncio.Transport):
@@ -51,7 +50,10 @@ class Wire(asyncio.Transport):
         self._status = b"I"
         self._began = ""
         self._notices: list[str] = []
-        self._turns = 0
+        self._answered_at = 0.0
+        self._is_watched = False
+        self._postponed = Postponed(postgres.descriptions)
+        self._parses = 0
 
     # What the driver sees
 
@@ -69,7 +71,7 @@ class Wire(asyncio.Transport):
         if self.lost:
             return
         self._queue.append(bytes(data))
-        self._turns += 1
+        self._answered_at = _NEVER
         self._send_next()
 
     def writelines(self, list_of_data: Any) -> None:
@@ -125,15 +127,34 @@ class Wire(asyncio.Transport):
         if asked == b"X":
             self.cut(tell=True)
             return
-        prefix = self._clock()
-        self._skip = 1 if prefix else 0
         self._reader = messages.Reader(asked)
-        self._socket.sendall(prefix + self._sent)
+        answer = self._without_server(self._sent)
+        if answer is not None:
+            self._reader.feed(answer)
+            self.answered(answer)
+            return
+        front, self._parses = b"", 0
+        if self._sent[messages.HEADER : -1] not in {COMMIT, ROLLBACK}:
+            front, self._parses = self._postponed.take(self._clock())
+        self._skip = 1 if front[:1] == b"Q" else 0
+        self._socket.sendall(front + self._sent)
+        self._settled = False
         answer = self.read()
         if answer is None:
             self.postgres.wait_for_lock(self, self._lock_timeout_s)
         else:
             self.answered(answer)
+
+    def _without_server(self, packet: bytes) -> bytes | None:
+        """Return the answer to a packet whose turn at the server comes later, or that another session asked before."""
+        if not self._settled:
+            return None
+        if self._status == b"I":
+            self._began = self.postgres.now_text()
+        answer = self._postponed.answer(packet, self._status)
+        if answer is None and self._status != b"E" and (asks := self._postponed.describe(packet)) is not None:
+            answer = self._postponed.learn(packet, self._backend.exchange(asks, b"S"))
+        return answer
 
     def _open(self, packet: bytes) -> None:
         """Begin the session (or cancel another one's statement, for which the driver opens a connection, too).
@@ -156,14 +177,11 @@ class Wire(asyncio.Transport):
         self._started = True
         self._arrive(self._backend.greeting)
 
-    def _clock(self) -> bytes:
-        """Return the statement that tells the server what time it is; sent in front, its answer is dropped."""
+    def _clock(self) -> str:
+        """Return the statements that tell the server what time it is."""
         if not self._settled:
-            return b""
-        now = self.postgres.now_text()
-        if self._status == b"I":
-            self._began = now
-        return messages.query(f"SET virtual.now = '{now}'; SET virtual.began = '{self._began}'")
+            return ""
+        return f"SET virtual.now = '{self.postgres.now_text()}'; SET virtual.began = '{self._began}'"
 
     def read(self, *, patient: bool = False) -> bytes | None:
         """Read until the answer is whole; None if the statement waits for a lock (unless `patient`)."""
@@ -172,16 +190,14 @@ class Wire(asyncio.Transport):
             return None
         waited = 0.0
         while True:
-            if not select.select([self._socket], [], [], _LOOK_S)[0]:
-                waited += _LOOK_S
+            part = self._backend.receive()
+            if part is None:
+                waited += LOOK_S
                 if not patient and self.postgres.is_blocked(self.pid):
                     return None
-                if waited > _SILENT_TOO_LONG_S:
+                if waited > ANSWER_WITHIN_S:
                     raise RuntimeError(f"the server does not answer {self._sent[:200]!r}")
                 continue
-            part = self._socket.recv(262_144)
-            if not part:
-                raise RuntimeError("the server ended a session by itself")
             while part and self._skip:
                 part = self._skipped(part)
             if part and reader.feed(part):
@@ -207,7 +223,7 @@ class Wire(asyncio.Transport):
         """Take a whole answer from the server and let it travel back."""
         reader, self._reader = self._reader, None
         status = reader.status if reader is not None else b""
-        self._settled = bool(status)
+        self._settled = self._settled or bool(status)
         failed, shown, stripped = self._read_through(answer)
         if status:
             self._status = status
@@ -217,8 +233,8 @@ class Wire(asyncio.Transport):
                 self._notices = []
                 self.postgres.settle()
             else:
-                turn = self._turns
-                self.postgres.later(IDLE_IN_TRANSACTION_S, lambda: self._left_idle(turn))
+                self._answered_at = self.postgres.loop.time()
+                self._watch(IDLE_IN_TRANSACTION_S)
         self.postgres.trace.hidden("sql", f"{self.number}", f"{len(stripped)} {shown}")
         if self.postgres.after(self, self._sent, failed=failed):
             self._arrive(stripped)
@@ -232,6 +248,9 @@ class Wire(asyncio.Transport):
                 if text.startswith(_NOTIFY):
                     self._notices.append(text.removeprefix(_NOTIFY))
                     continue
+            elif kind == b"1" and self._parses:  # of a statement that was postponed
+                self._parses -= 1
+                continue
             elif kind == b"E":
                 failed, shown = True, messages.fields_of(body).get("C", "")
             kept += messages.message(kind, body)
@@ -249,11 +268,22 @@ class Wire(asyncio.Transport):
         self._protocol.data_received(answer)
         self._send_next()
 
-    def _left_idle(self, turn: int) -> None:
+    def _watch(self, seconds: float) -> None:
+        if not self._is_watched:
+            self._is_watched = True
+            self.postgres.later(seconds, self._left_idle)
+
+    def _left_idle(self) -> None:
         """End a session that left its transaction open, as the server's own time-out would."""
-        if not self.lost and self._turns == turn and self._status != b"I" and self._reader is None:
-            self.postgres.trace.note("idle in transaction", self.postgres.name_of(self))
-            self.cut(tell=True, error=ConnectionResetError("idle in transaction for too long"))
+        self._is_watched = False
+        if self.lost or self._status == b"I" or self._answered_at == _NEVER:
+            return
+        left = self._answered_at + IDLE_IN_TRANSACTION_S - self.postgres.loop.time()
+        if left > 0:
+            self._watch(left)
+            return
+        self.postgres.trace.note("idle in transaction", self.postgres.name_of(self))
+        self.cut(tell=True, error=ConnectionResetError("idle in transaction for too long"))
 
     def stop_waiting(self) -> None:
         """Let the statement fail that waits for a lock, and take its answer."""
