@@ -92,9 +92,9 @@ async def published_changes(servers: str) -> list[tuple[str, bytes]]:
     """Return every record (key, value) of the change topic from its beginning, in the order of each partition."""
     ends = await record_ends(servers, (CHANGES,))
     consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
-    await consumer.start()
     found: list[tuple[str, bytes]] = []
     try:
+        await consumer.start()
         consumer.assign(list(ends))
         await consumer.seek_to_beginning(*ends)
         while await _not_at_end(consumer, ends):

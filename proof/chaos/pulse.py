@@ -120,8 +120,8 @@ async def records_waiting(servers: str) -> int:
 async def record_ends(servers: str, topics: tuple[str, ...]) -> dict[TopicPartition, int]:
     """Return where each partition ends. Raises KafkaError if the brokers do not say."""
     consumer = AIOKafkaConsumer(bootstrap_servers=servers, request_timeout_ms=int(ANSWERS_WITHIN_S * 1_000))
-    await consumer.start()
     try:
+        await consumer.start()
         partitions = [TopicPartition(topic, partition) for topic in topics for partition in range(PARTITIONS)]
         consumer.assign(partitions)
         return dict(await consumer.end_offsets(partitions))

@@ -46,8 +46,8 @@ class KafkaRig:
     async def leader_of(self, topic: str, partition: int = 0) -> int:
         """Return the broker that leads a partition, -1 if none does. Raises KafkaError if no broker answers."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.servers)
-        await admin.start()
         try:
+            await admin.start()
             described = await admin.describe_topics([topic])
         finally:
             await admin.close()
