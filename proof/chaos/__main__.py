@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5.0, help="how long faults happen (default: 5)")
     parser.add_argument("--brokers", type=int, default=3, help="default: 3; the fewest that outlive one")
     parser.add_argument("--workers", type=int, default=3, help="default: 3")
-    parser.add_argument("--orders-per-s", type=float, default=2.0, help="the load (default: 2)")
+    parser.add_argument("--orders-per-s", type=float, default=1.0, help="the load (default: 1)")
     parser.add_argument("--seed", type=int, help="repeats the schedule of an earlier run (default: a new one)")
     parser.add_argument("--json", action="store_true", help="write the report as JSON to standard output")
     parser.add_argument("--output", type=Path, help="write the report as Markdown to this file, too")

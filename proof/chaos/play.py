@@ -38,9 +38,10 @@ class ChaosOptions(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 300.0
     brokers: int = 3
     workers: int = 3
-    orders_per_s: float = 2.0
+    orders_per_s: float = 1.0
     kinds: tuple[Kind, ...] = KINDS
-    speed: float = 8_000.0
+    speed: float = 6_000.0
+    """Of the marketplace: an order can be paid for 72 s, longer than a lease."""
 
 
 class Run(msgspec.Struct):

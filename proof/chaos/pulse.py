@@ -23,12 +23,13 @@ LOOK_EVERY_S = 1.0
 ANSWERS_WITHIN_S = 3.0
 BACKLOG_RECORDS = 100
 """More records than this wait only where reconcile does not keep up; under the load of a run it is seconds of it."""
-PUBLISHED_WITHIN_S = 5.0
+PASSED_ON_WITHIN_S = 5.0
+"""Longer than this no change waits to be published, and no event in the spool: a moment there is nothing unusual."""
 _BACKLOG = text(
     f"""
-    SELECT (SELECT count(*) FROM spool) AS spooled,
+    SELECT (SELECT count(*) FROM spool WHERE created_at < now() - interval '{PASSED_ON_WITHIN_S} seconds') AS spooled,
         (SELECT count(*) FROM outbox WHERE published_at IS NULL
-            AND created_at < now() - interval '{PUBLISHED_WITHIN_S} seconds') AS unpublished
+            AND created_at < now() - interval '{PASSED_ON_WITHIN_S} seconds') AS unpublished
     """  # noqa: S608 - a number of our own
 )
 OK = 200
@@ -93,8 +94,8 @@ class Pulse:
                 row = (await connection.execute(_BACKLOG)).one()
         except (DBAPIError, OSError, TimeoutError):
             return ["the database does not answer"]
-        ails = [f"{row.spooled} events are in the spool"] if row.spooled else []
-        return ails + ([f"{row.unpublished} changes are not published"] if row.unpublished else [])
+        ails = [f"{row.spooled} events stay in the spool"] if row.spooled else []
+        return ails + ([f"{row.unpublished} changes stay unpublished"] if row.unpublished else [])
 
     async def _records(self) -> list[str]:
         try:

@@ -14,8 +14,8 @@ from proof.chaos.play import Run
 
 MAX_SHOWN = 10
 WELL_NOTE = (
-    "All well: every worker is ready, the spool is empty, changes are published, reconcile keeps up; looked at once a "
-    "second, and counted from the last of the faults that piled up."
+    "All well: every worker is ready, nothing stays in the spool or unpublished for 5 s, at most 100 records wait. "
+    "Looked at once a second; where faults pile up, counted from the end of the last one."
 )
 PLANNED_NOTE = (
     "The schedule is repeated by the seed; real time is not, so what each fault meets differs from run to run."

@@ -14,8 +14,8 @@ from typing import Self
 
 CHUNK_BYTES = 65_536
 CONNECT_WITHIN_S = 5.0
-_BROKEN = (OSError, RuntimeError)
-"""What a connection that is gone raises; uvloop says RuntimeError."""
+_BROKEN = (OSError, RuntimeError, ValueError)
+"""What a connection that is gone raises; uvloop says RuntimeError, and ValueError of its socket."""
 
 
 class Link(StrEnum):
