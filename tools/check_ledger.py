@@ -31,6 +31,7 @@ WHY: Mapping[tuple[EffectState, EffectState], str] = {
     (_S.UNKNOWN, _S.PLANNED): "reads prove for long enough that it did not happen, or a person",
     (_S.REJECTED, _S.PLANNED): "a person's retry",
     (_S.CANCELLED, _S.PLANNED): "called for again before anything was sent, or a person's retry",
+    (_S.CANCELLED, _S.AWAITING_APPROVAL): "called for again, and only with an approval",
 }
 """Why each step is taken, for people. A step without a reason, or a reason without a step, fails the check."""
 _INTRODUCTION = """# The states of an effect

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.domain.examples import NOON, listed, price, read, refund, status
 from tests.reconcile.stage import PAYING, Topic, expected, folded, make_reconciler, of, order, stored
-from tests.storage.database import rows, value
+from tests.storage.database import execute, rows, value
 from worker.domain.clock import to_datetime
 from worker.domain.facts import Fact, Line, Parcel, RefundSeen
 from worker.domain.identity import OrderKey
@@ -155,6 +155,16 @@ async def test_a_price_that_falls_again_releases_the_payment_and_resolves_the_al
         {"action": "opened"},
         {"action": "resolved"},
     ]
+
+
+async def test_a_payment_that_was_called_off_is_wanted_again_where_it_takes_an_approval(engine: AsyncEngine) -> None:
+    """A plan said to cancel the order, the next one no longer does: no fact may be set aside for that."""
+    topic, reconciler, key = Topic(), make_reconciler(engine), order(1)
+    await reconciler.handle(topic.take(*unpaid(key, total=50_001)))
+    await execute(engine, "UPDATE follow_ups SET state = 'cancelled' WHERE effect = 'pay'")
+    await reconciler.handle(topic.take(*of(key, read("waitbuyerpay", 60, modified=50, total=50_001))))
+    assert await value(engine, "SELECT state FROM follow_ups WHERE effect = 'pay'") == "awaiting_approval"
+    assert await value(engine, "SELECT count(*) FROM dead_letters") == 0
 
 
 async def test_an_alert_that_goes_on_is_not_opened_twice(engine: AsyncEngine) -> None:

@@ -32,13 +32,20 @@ TRANSITIONS: Final[dict[EffectState, frozenset[EffectState]]] = {
     _S.UNKNOWN: frozenset({_S.SUCCEEDED, _S.REJECTED, _S.PLANNED}),
     _S.SUCCEEDED: frozenset(),
     _S.REJECTED: frozenset({_S.PLANNED}),
-    _S.CANCELLED: frozenset({_S.PLANNED}),
+    _S.CANCELLED: frozenset({_S.PLANNED, _S.AWAITING_APPROVAL}),
 }
 """The steps of an effect. What has succeeded is over for good."""
 
-CLEARED_STEPS: Final = frozenset({(_S.UNKNOWN, _S.PLANNED), (_S.REJECTED, _S.PLANNED), (_S.CANCELLED, _S.PLANNED)})
+CLEARED_STEPS: Final = frozenset(
+    {
+        (_S.UNKNOWN, _S.PLANNED),
+        (_S.REJECTED, _S.PLANNED),
+        (_S.CANCELLED, _S.PLANNED),
+        (_S.CANCELLED, _S.AWAITING_APPROVAL),
+    }
+)
 """Steps towards another attempt: only together with what allowed it (`follow_ups.cleared`): late reads that showed that
-nothing had happened, or a person. What was cancelled before anything was sent may be planned again without."""
+nothing had happened, or a person. What was cancelled before anything was sent may be wanted again without."""
 
 READ_TRANSITIONS: Final[dict[EffectState, frozenset[EffectState]]] = {
     _S.PLANNED: frozenset({_S.SUCCEEDED, _S.REJECTED}),
