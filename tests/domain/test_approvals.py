@@ -176,6 +176,13 @@ def test_what_we_know_ourselves_outweighs_a_person_who_says_that_nothing_happene
     assert check_resolution(subject, ANN, done=True) is EffectState.SUCCEEDED
 
 
+def test_of_a_notice_to_the_warehouse_no_read_tells_anything() -> None:
+    """A completed order is not read any more: to wait for a read would be to wait for ever."""
+    notice = Subject("update_domestic_logistics", EffectState.UNKNOWN, read_since=False)
+    check_retry(notice, ANN, "the warehouse's list")
+    assert check_resolution(notice, ANN, done=False) is EffectState.REJECTED
+
+
 @pytest.mark.parametrize("state", [EffectState.PLANNED, EffectState.AWAITING_APPROVAL, EffectState.SENDING,
                                    EffectState.AWAITING_PERSON, EffectState.SUCCEEDED])  # fmt: skip
 def test_what_goes_on_or_is_done_is_not_retried(state: EffectState) -> None:

@@ -166,7 +166,7 @@ def _check_not_done(subject: Subject) -> None:
         return
     if subject.unconfirmed:
         raise _conflict("the order is in doubt: something newer than its latest read was heard; wait for the next read")
-    if not subject.read_since:
+    if not subject.read_since and subject.effect != Effect.UPDATE_DOMESTIC_LOGISTICS:  # no read shows what was told
         raise _conflict("the order was not read since the attempt was sent; wait for the next read")
 
 
