@@ -10,8 +10,10 @@ from tests.marketplaces.examples import RECEIVED_AT
 from tests.marketplaces.servers import Answer, FixedClock, Scripted, envelope
 from worker.catalogue.operation import Dialect, EffectClass, Operation
 from worker.catalogue.tables import OPERATIONS
+from worker.domain.clock import Clock
+from worker.followups.executor import LEASE_S
 from worker.marketplaces.breaker import Breaker, CircuitOpenError
-from worker.marketplaces.caller import Caller, Routes
+from worker.marketplaces.caller import LEAVES_WITHIN_S, Caller, Routes
 from worker.marketplaces.http import READ_ATTEMPTS, HttpCore
 from worker.marketplaces.pandapon.wire import Credentials, PandaPonWire
 from worker.marketplaces.port import (
@@ -23,6 +25,7 @@ from worker.marketplaces.port import (
     UnauthorisedError,
     UnsupportedError,
 )
+from worker.storage.rate_store import LONGEST_WAIT_S
 
 DETAIL = {"webSite": "1688", "orderId": "1"}
 
@@ -72,14 +75,17 @@ async def make(scripted: Scripted) -> Any:
         breaker: Breaker | None = None,
         renewals: int = 0,
         paths: dict[str, str] | None = None,
+        clock: Clock | None = None,
+        monotonic: Callable[[], float] = lambda: 0.0,
     ) -> Caller:
         caller = Caller(
             HttpCore(scripted.url, timeout_s=5.0),
             Renewing(renewals),
-            FixedClock(RECEIVED_AT),
+            clock or FixedClock(RECEIVED_AT),
             routes=Routes(Dialect.PANDAPON, "v1", paths or {}),
             limiter=pace or Pace(),
             breaker=breaker or Breaker(lambda: 0.0, threshold=1_000),
+            monotonic=monotonic,
         )
         made.append(caller)
         return caller
@@ -159,6 +165,39 @@ async def test_an_effect_that_gets_no_slot_was_not_sent(make: Make, scripted: Sc
     with pytest.raises(NotSentError):
         await make(pace=Pace(failure)).effect("1688.order.pay", {"orderId": "1"})
     assert scripted.asked == []
+
+
+class Frozen(Pace):
+    """Its machine stands still for so many seconds while a call waits for its turn, or sleeps: then one clock stops."""
+
+    def __init__(self, seconds: float, *, asleep: bool) -> None:
+        super().__init__()
+        self.seconds, self.asleep = seconds, asleep
+        self.passed = 0.0
+
+    async def acquire(self) -> None:
+        self.passed += self.seconds
+
+    def monotonic(self) -> float:
+        return 0.0 if self.asleep else self.passed
+
+    def now_ms(self) -> int:
+        return RECEIVED_AT + (int(self.passed * 1_000) if self.asleep else 0)
+
+
+@pytest.mark.parametrize("asleep", [False, True])
+async def test_an_effect_that_was_held_up_before_its_turn_does_not_leave(
+    make: Make, scripted: Scripted, *, asleep: bool
+) -> None:
+    """Its claim may be somebody else's by now."""
+    late = Frozen(LEAVES_WITHIN_S + 1.0, asleep=asleep)
+    with pytest.raises(NotSentError, match="held up"):
+        await make(pace=late, clock=late, monotonic=late.monotonic).effect("1688.order.pay", {"orderId": "1"})
+    assert scripted.asked == []
+
+
+def test_whoever_waits_for_his_turn_as_long_as_anybody_may_still_leaves_in_time() -> None:
+    assert LONGEST_WAIT_S < LEAVES_WITHIN_S < LEASE_S / 2
 
 
 @pytest.mark.parametrize(

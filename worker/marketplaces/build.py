@@ -98,7 +98,8 @@ def build_caller(
     http = HttpCore(account.base_url, timeout_s=timeout_s, transport=network.transport, recorder=network.recorder)
     wire = build_wire(account, http, clock)
     routes = Routes(dialect, account.api_version, account.paths)
-    return Caller(http, wire, clock, routes=routes, limiter=limiter, breaker=Breaker(network.monotonic))
+    breaker = Breaker(network.monotonic)
+    return Caller(http, wire, clock, routes=routes, limiter=limiter, breaker=breaker, monotonic=network.monotonic)
 
 
 def build_wire(account: AccountSettings, http: HttpCore, clock: Clock, *, secret: str | None = None) -> Wire:

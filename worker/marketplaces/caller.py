@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ import msgspec
 
 from worker.catalogue.operation import Dialect, EffectClass, Form, Kind, Operation
 from worker.catalogue.tables import find
-from worker.domain.clock import Clock, Millis
+from worker.domain.clock import SECOND, Clock, Millis
 from worker.marketplaces.breaker import Breaker
 from worker.marketplaces.http import RETRYABLE, HttpCore, retried_reads
 from worker.marketplaces.limits import Limiter
@@ -31,6 +32,9 @@ from worker.marketplaces.port import (
     UnsupportedError,
 )
 
+LEAVES_WITHIN_S = 15.0
+"""An effect that waited longer than this for its turn does not leave: the worker was held up, its claim may have ended
+meanwhile. Longer than any turn takes (`worker.storage.rate_store`), far shorter than a lease."""
 _WHOLE_ADDRESSES = frozenset({Kind.OBJECT, Kind.JSON_TEXT})
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -100,7 +104,9 @@ class Caller:
         routes: Routes,
         limiter: Limiter,
         breaker: Breaker,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._monotonic = monotonic
         self._http = http
         self._wire = wire
         self._clock = clock
@@ -152,11 +158,15 @@ class Caller:
             path = self._filled_path(operation, question)
         except RejectedError as error:  # by us: the question is incomplete
             raise NotSentError(str(error)) from error
+        began, began_ms = self._monotonic(), self._clock.now_ms()
         try:
             self._breaker.before_call()
             await self._limiter.acquire()
         except (RetryableError, ThrottledError) as error:  # the circuit is open, or no slot: nothing has left
             raise NotSentError(f"{name}: {error}") from error
+        # By the clock that says more: one stands still while a machine sleeps.
+        if max(self._monotonic() - began, (self._clock.now_ms() - began_ms) / SECOND) > LEAVES_WITHIN_S:
+            raise NotSentError(f"{name}: held up while it waited for its turn")
         try:
             return await self._send(operation, path, question, effect=True)
         except UnauthorisedError:
