@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.sandbox.stage import DAY_S, HOUR_S, Stage
-from worker.sandbox.aop.refund_writes import REASONS
 from worker.sandbox.codes import Refused
 from worker.sandbox.life import Size
 from worker.sandbox.order import CANCEL, CONFIRMED, SUCCESS, Order
 from worker.sandbox.parameters import Parameters
 from worker.sandbox.receipts import ReceiptRefusedError
 from worker.sandbox.refund_actions import create, return_goods
+from worker.sandbox.refund_rules import REASONS
 from worker.sandbox.trade_actions import cancel
 from worker.sandbox.truth import tell_truth
 

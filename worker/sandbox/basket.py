@@ -9,17 +9,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from worker.sandbox.aop.cargo import Group, Item
 from worker.sandbox.codes import Refused
-from worker.sandbox.config import MAX_ORDERS
 from worker.sandbox.goods import Address
-from worker.sandbox.ledgers import Created
-from worker.sandbox.life import MAX_LINES, write_life
-from worker.sandbox.offers import Offer, find_offer, seller_of
+from worker.sandbox.life import MAX_LINES
+from worker.sandbox.offers import Offer, find_offer
 from worker.sandbox.order import Order
+from worker.sandbox.ordering import FullError, Group, Item, lives_of, make_orders, split
 from worker.sandbox.parameters import Parameters
 from worker.sandbox.sandbox import Sandbox
-from worker.sandbox.script import ChangePrice, Life, Step
 
 _MAP_KEY = 0x5A17_B0C5_EED0
 ADDRESS_FIELDS = ("fullName", "provinceText", "cityText", "address")
@@ -81,10 +78,7 @@ def groups_of(items: list[Item], *, one_seller: bool) -> list[Group]:
         raise Refused(40000, f"expected up to {MAX_LINES} different skus")
     if one_seller and len({item.offer.shop for item in items}) > 1:
         raise Refused(40920, "several merchants: there is a call of its own for them")
-    places: dict[tuple[int, int], list[Item]] = {}
-    for item in items:
-        places.setdefault((item.offer.shop, item.offer.warehouse), []).append(item)
-    return [Group(tuple(places[place])) for place in sorted(places)]
+    return split(items)
 
 
 def check_address(call: Parameters) -> Parameters:
@@ -96,44 +90,24 @@ def check_address(call: Parameters) -> Parameters:
     return address
 
 
-def make_orders(sandbox: Sandbox, groups: list[Group], address: Parameters, call: Parameters) -> list[Order]:
+def order_all(sandbox: Sandbox, groups: list[Group], address: Parameters, call: Parameters) -> list[Order]:
     """Create one order per group, now; `outOrderId` and `message` of the call go with each."""
-    external_id = str(call.values["outOrderId"]) if call.has("outOrderId") else None
     message = call.text("message") if call.has("message") else None
-    world = sandbox.world
-    if world.planned + len(groups) > MAX_ORDERS:
-        raise Refused(40920, f"the sandbox holds {MAX_ORDERS} orders at most")
-    orders = []
-    for group in groups:
-        order = world.create(replace(_life(sandbox, group, world.planned, address), message=message))
-        world.planned += 1
-        sandbox.ledgers.created.append(Created(order.order_id, order.total_fen, sandbox.now_ms(), external_id))
-        orders.append(order)
-    return orders
-
-
-def _life(sandbox: Sandbox, group: Group, number: int, address: Parameters) -> Life:
-    config = sandbox.config
-    goods = tuple(item.as_goods() for item in group.items)
-    life = write_life(config.seed, number, config.agreement_share, config.person_share, goods=goods)
-
-    def with_postage(step: Step) -> Step:
-        """The seller's new prices keep the postage where they kept it before."""
-        deed = step.deed
-        if isinstance(deed, ChangePrice) and deed.shipping_fen == life.shipping_fen:
-            return replace(step, deed=replace(deed, shipping_fen=group.postage_fen))
-        return step
-
     mobile = address.text("mobile", "") or address.text("phone", "")
-    return replace(
-        life,
-        buyer=replace(life.buyer, name=address.text("fullName"), mobile=mobile),
-        seller=seller_of(config.seed, group.items[0].offer.shop),
-        address=_address(address),
-        shipping_fen=group.postage_fen,
-        before=tuple(with_postage(step) for step in life.before),
-        offset_h=life.offset_h if config.offset_h is None else config.offset_h,
-    )
+    try:
+        lives = lives_of(sandbox, groups)
+    except FullError as error:
+        raise Refused(40920, str(error)) from error
+    addressed = [
+        replace(
+            life,
+            buyer=replace(life.buyer, name=address.text("fullName"), mobile=mobile),
+            address=_address(address),
+            message=message,
+        )
+        for life in lives
+    ]
+    return make_orders(sandbox, addressed, str(call.values["outOrderId"]) if call.has("outOrderId") else None)
 
 
 def _address(given: Parameters) -> Address:

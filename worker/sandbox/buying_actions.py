@@ -12,12 +12,12 @@ from decimal import Decimal
 from typing import Any, Final
 
 from worker.catalogue.operation import Dialect
-from worker.sandbox.aop.cargo import Group, Item
-from worker.sandbox.basket import cargo_of, check_address, groups_of, item_of, make_orders, map_id
+from worker.sandbox.basket import cargo_of, check_address, groups_of, item_of, map_id, order_all
 from worker.sandbox.carts import CartRow
 from worker.sandbox.codes import Refused
 from worker.sandbox.menu import Action
 from worker.sandbox.offers import Offer, find_offer
+from worker.sandbox.ordering import Group, Item
 from worker.sandbox.parameters import Parameters
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.tradeinfo import yuan
@@ -59,7 +59,7 @@ def _create(*, one_seller: bool) -> Action:
         address = check_address(call)
         _check_flow(call)
         groups = groups_of(cargo_of(sandbox, call), one_seller=one_seller)
-        orders = make_orders(sandbox, groups, address, call)
+        orders = order_all(sandbox, groups, address, call)
         return [sandbox.world.shown(order) for order in orders]
 
     return act
@@ -116,9 +116,7 @@ def cart_create(sandbox: Sandbox, call: Parameters) -> list[dict[str, Any]]:
     _check_flow(call)
     user_id, cart_ids = call.id("userId"), call.ids("cartIds")
     rows = sandbox.cart_1688.find(user_id, cart_ids)
-    orders = make_orders(
-        sandbox, groups_of([_cart_item(sandbox, row) for row in rows], one_seller=False), address, call
-    )
+    orders = order_all(sandbox, groups_of([_cart_item(sandbox, row) for row in rows], one_seller=False), address, call)
     sandbox.cart_1688.take(user_id, cart_ids)
     return [sandbox.world.shown(order) for order in orders]
 

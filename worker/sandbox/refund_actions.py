@@ -11,14 +11,24 @@ from typing import Any
 
 from worker.catalogue.operation import Dialect
 from worker.sandbox.aop import tracing
-from worker.sandbox.aop.refund_writes import BEFORE_SHIPPING, GOODS_STATUSES, REASONS
 from worker.sandbox.codes import Refused
 from worker.sandbox.goods import CARRIERS
 from worker.sandbox.goods_actions import picture_in
 from worker.sandbox.menu import Action
-from worker.sandbox.order import CANCEL, NOT_SHIPPED, RECEIVED, SUCCESS, Order, Parcel
+from worker.sandbox.order import Order, Parcel
 from worker.sandbox.parameters import Parameters
-from worker.sandbox.refund import CLOSED, GRANTED, WAIT_SEND, Refund
+from worker.sandbox.refund import GRANTED, WAIT_SEND, Refund
+from worker.sandbox.refund_rules import (
+    DISPUTES,
+    GOODS_STATUSES,
+    REASONS,
+    Asked,
+    find_refund,
+    fits,
+    places_of,
+    refund_for,
+    within_limits,
+)
 from worker.sandbox.refunding import ask, send_back
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.timetext import plain
@@ -29,11 +39,10 @@ CREATE = "1688.refund.create"
 
 def refund_of(sandbox: Sandbox, refund_id: str) -> tuple[Order, Refund]:
     """The refund that the call names, or a refusal."""
-    for order in sandbox.world.orders.values():
-        for refund in order.refunds:
-            if refund.refund_id == refund_id:
-                return order, refund
-    raise Refused(40401, refund_id)
+    found = find_refund(sandbox, refund_id)
+    if found is None:
+        raise Refused(40401, refund_id)
+    return found
 
 
 def detail(sandbox: Sandbox, call: Parameters) -> dict[str, Any]:
@@ -89,30 +98,15 @@ def create(sandbox: Sandbox, call: Parameters) -> dict[str, str]:
     places = _places(order, call.ids("orderEntryIds"))
     word, dispute = call.text("goodsStatus"), call.text("disputeRequest")
     _check_word(word)
-    if dispute not in ("refund", "returnRefund"):
-        raise Refused(40000, "disputeRequest: expected refund or returnRefund")
+    if dispute not in DISPUTES:
+        raise Refused(40000, f"disputeRequest: expected {' or '.join(DISPUTES)}")
     reason = REASONS.get(call.integer("applyReasonId"))
     if reason is None:
         raise Refused(40000, f"applyReasonId: expected one of {', '.join(map(str, REASONS))}")
-    payment_fen, carriage_fen = call.integer("applyPayment"), call.integer("applyCarriage")
-    if not _fits(order, places, word, dispute):
+    asked = Asked(places, word, dispute, reason, call.integer("applyPayment"), call.integer("applyCarriage"))
+    if not fits(order, asked) or not within_limits(order, asked):
         raise refuse(sandbox, CREATE, order.order_id, 40920)
-    most_fen = sum(order.lines[place].amount_fen for place in places)
-    if not 0 < payment_fen <= most_fen or not 0 <= carriage_fen <= _postage_left_fen(order, places):
-        raise refuse(sandbox, CREATE, order.order_id, 40920)
-    digest = hashlib.sha256(f"{sandbox.config.seed}:{order.order_id}:{len(order.refunds)}".encode()).hexdigest()
-    refund = Refund(
-        refund_id=f"TQ{10**17 + int(digest[:14], 16) % 10**17}",
-        line=places[0],
-        more_lines=tuple(places[1:]),
-        amount_fen=payment_fen + carriage_fen,
-        carriage_fen=carriage_fen,
-        applied_ms=sandbox.now_ms(),
-        dispute="refund" if dispute == "refund" else "returnRefund",
-        reason=reason,
-        before_shipping=word == BEFORE_SHIPPING,
-        after_sale=order.status == SUCCESS,
-    )
+    refund = refund_for(sandbox, order, asked)
     ask(sandbox, order, refund)
     return {"refundId": refund.refund_id}
 
@@ -166,37 +160,10 @@ def _check_word(word: str) -> None:
 
 
 def _places(order: Order, line_ids: list[str]) -> list[int]:
-    known = {str(line.line_id): place for place, line in enumerate(order.lines)}
-    if not line_ids or not set(line_ids) <= known.keys() or len(set(line_ids)) < len(line_ids):
+    places = places_of(order, line_ids)
+    if places is None:
         raise Refused(40000, "orderEntryIds: expected different lines of the order")
-    return [known[line_id] for line_id in line_ids]
-
-
-def _is_free(order: Order, place: int) -> bool:
-    """Nothing of the line was asked back so far, or what was is closed."""
-    refund = order.refund_of(place)
-    return order.lines[place].status != CANCEL and (refund is None or refund.status == CLOSED)
-
-
-def _fits(order: Order, places: list[int], word: str, dispute: str) -> bool:
-    """The words say what is true of the goods."""
-    unshipped = [order.lines[place].logistics_status == NOT_SHIPPED for place in places]
-    received = [order.lines[place].logistics_status == RECEIVED for place in places]
-    goods_fit = {
-        BEFORE_SHIPPING: all(unshipped) and dispute == "refund",
-        "refundWaitBuyerReceive": not any(unshipped),
-        "refundBuyerReceived": all(received),
-    }.get(word, True)
-    open_trade = order.paid and order.status != CANCEL
-    time_fits = word.startswith("aftersale") == (order.status == SUCCESS)
-    return open_trade and goods_fit and time_fits and all(_is_free(order, place) for place in places)
-
-
-def _postage_left_fen(order: Order, places: list[int]) -> int:
-    """The postage goes with the last lines that are left."""
-    left = {place for place in range(len(order.lines)) if _is_free(order, place)}
-    given_back = sum(refund.carriage_fen for refund in order.refunds if refund.status != CLOSED)
-    return max(0, order.shipping_fen - given_back) if left <= set(places) else 0
+    return places
 
 
 _P, _X = Dialect.PANDAPON, Dialect.XPORT

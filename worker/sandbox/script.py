@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from worker.sandbox import pacing
 from worker.sandbox.goods import WAREHOUSE, Address, Carrier, Goods, Party
 from worker.sandbox.refund import UNWANTED
 
@@ -110,11 +111,8 @@ Deed: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A deed, and how long after the one before it (seconds of the marketplace's time)."""
-
-    gap_s: float
-    deed: Deed
+class Step(pacing.Step[Deed]):
+    """One step of an order's life."""
 
 
 @dataclass(frozen=True, slots=True)

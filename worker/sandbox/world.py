@@ -15,6 +15,7 @@ from worker.sandbox.ledgers import Cancel, How, Ledgers, Payment, Receipt
 from worker.sandbox.life import HOUR, LARGE, Size, write_life
 from worker.sandbox.messages import MADE, PAID, Notice, status_notice
 from worker.sandbox.order import CANCEL, CONFIRMED, SHIPPED, SUCCESS, Line, Order, open_order
+from worker.sandbox.pacing import Waits
 from worker.sandbox.receipts import complete, confirmable, receipt_of
 from worker.sandbox.script import Close, Confirm, ConfirmPart, Life, SettleRefund, Step, Succeed
 from worker.sandbox.seeded import stream
@@ -43,7 +44,9 @@ class World:
         self._tell = tell
         self.after_step: Callable[[Order], None] = lambda _order: None
         """Told about every step of a life, also those that no message tells of."""
-        self._waiting: dict[str, list[Entry]] = {}
+        self._waits = Waits(agenda, config.scaled_ms)
+        self.later = self._waits.later
+        """Enter something that happens after so many seconds of the marketplace's time."""
         self._next: dict[str, tuple[Entry, tuple[Step, ...]]] = {}
         """Per order whose life goes on: the entry of the next step, and the steps from it on."""
         self.orders: dict[str, Order] = {}
@@ -126,7 +129,7 @@ class World:
             Payment(order.order_id, order.total_fen, self._now_ms(), how, self._payments_of[order.order_id])
         )
         if first:
-            self._stop_waiting(order)
+            self._waits.close(order.order_id)
             order.start_payment(how, self._now_ms())
             self.history.keep(order)
             settle_ms = round(self._config.settle_s * 1000 * order.life.settle_share)
@@ -139,11 +142,11 @@ class World:
         if after_s is None or order.person_called:
             return
         order.person_called = True
-        self._wait(order, after_s, lambda: self._person_pays(order))
+        self._waits.enter(order.order_id, after_s, lambda: self._person_pays(order))
 
     def cancel(self, order: Order, reason: str) -> None:
         """Close an order that nobody has paid; the caller has checked that it may be."""
-        self._stop_waiting(order)
+        self._waits.close(order.order_id)
         self.ledgers.cancels.append(Cancel(order.order_id, order.total_fen, self._now_ms(), reason))
         self._tell(close(order, Close("buyer"), self._now_ms(), reason))
         self.history.keep(order)
@@ -174,16 +177,12 @@ class World:
             self._agenda.cancel(self._next.pop(order.order_id)[0])
         self.history.keep(order)
 
-    def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Enter something that happens after so many seconds of the marketplace's time."""
-        self._agenda.after(self._config.scaled_ms(seconds), action)
-
     def create(self, life: Life) -> Order:
         """An order comes into being now."""
         order = open_order(life, self._now_ms())
         self.orders[order.order_id] = order
-        self._waiting[order.order_id] = []
-        self._wait(order, self._config.pay_timeout_s, lambda: self._close_unpaid(order))
+        self._waits.open(order.order_id)
+        self._waits.enter(order.order_id, self._config.pay_timeout_s, lambda: self._close_unpaid(order))
         self._tell(status_notice(order, MADE, self._now_ms()))
         self.history.keep(order)
         self._go_on(order, life.before)
@@ -198,7 +197,7 @@ class World:
         self.create(life)
 
     def _close_unpaid(self, order: Order) -> None:
-        self._stop_waiting(order)
+        self._waits.close(order.order_id)
         self._tell(close(order, Close("platform"), self._now_ms()))
         self.history.keep(order)
 
@@ -216,7 +215,8 @@ class World:
         self._next.pop(order.order_id, None)
         if steps and not order.ended:
             gap_s = steps[0].gap_s if after_s is None else after_s
-            self._next[order.order_id] = self._wait(order, gap_s, lambda: self._take_step(order, steps)), steps
+            entry = self._waits.enter(order.order_id, gap_s, lambda: self._take_step(order, steps))
+            self._next[order.order_id] = entry, steps
 
     def _take_step(self, order: Order, steps: tuple[Step, ...]) -> None:
         deed = steps[0].deed
@@ -226,7 +226,7 @@ class World:
             self._go_on(order, steps, LOOK_AGAIN_S)
             return
         if isinstance(deed, Close):
-            self._stop_waiting(order)
+            self._waits.close(order.order_id)
         if lines := _confirmed_by(order, steps[0]):
             self.ledgers.receipts.append(receipt_of(order, lines, self._now_ms(), by_call=False))
         for notice in perform(order, deed, self._now_ms(), self.shown):
@@ -242,16 +242,6 @@ class World:
         left = [step for step in order.life.after if isinstance(step.deed, SettleRefund) and _is_open(order, step.deed)]
         end = next((step for step in order.life.after if isinstance(step.deed, Succeed)), Step(HOUR, Succeed()))
         self._go_on(order, (*left, end))
-
-    def _stop_waiting(self, order: Order) -> None:
-        for entry in self._waiting.pop(order.order_id, []):
-            self._agenda.cancel(entry)
-
-    def _wait(self, order: Order, seconds: float, action: Callable[[], None]) -> Entry:
-        entry = self._agenda.after(self._config.scaled_ms(seconds), action)
-        if order.order_id in self._waiting:
-            self._waiting[order.order_id].append(entry)
-        return entry
 
 
 def _confirmed_by(order: Order, step: Step) -> list[Line]:

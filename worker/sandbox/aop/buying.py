@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from worker.sandbox.aop.cargo import Group, check_address, read_cargo
+from worker.sandbox.aop.cargo import check_address, read_cargo
 from worker.sandbox.aop.form import Form, digits
 from worker.sandbox.aop.gateway import Action
 from worker.sandbox.aop.orders import on_1688, order_of
 from worker.sandbox.aop.preview import TRADE_TYPES
 from worker.sandbox.aop.refusals import BusinessRefusal
-from worker.sandbox.config import MAX_ORDERS
-from worker.sandbox.ledgers import Created
-from worker.sandbox.life import write_life
-from worker.sandbox.offers import seller_of
 from worker.sandbox.order import Order
+from worker.sandbox.ordering import FullError, Group, lives_of, make_orders
 from worker.sandbox.receipts import TEXTS, ReceiptRefusedError
 from worker.sandbox.sandbox import Sandbox
-from worker.sandbox.script import ChangePrice, Life, Step
 
 CANCEL_REASONS = ("buyerCancel", "sellerGoodsLack", "other")
 TOO_FAST, WRONG_STATUS = "CLOSE_ORDER_TOO_FAST", "ORDER_STATUS_ERROR"
@@ -43,42 +38,15 @@ def create(sandbox: Sandbox, form: Form) -> dict[str, Any]:
 
 
 def _make(sandbox: Sandbox, groups: list[Group], own_id: str) -> list[Order]:
-    world, platform = sandbox.world, sandbox.open_platform
-    if world.planned + len(groups) > MAX_ORDERS:
-        raise BusinessRefusal("500", f"the sandbox holds {MAX_ORDERS} orders at most")
-    orders = []
-    for group in groups:
-        order = world.create(_life(sandbox, group, world.planned))
-        world.planned += 1
-        orders.append(order)
-        external = own_id or None
-        sandbox.ledgers.created.append(Created(order.order_id, order.total_fen, sandbox.now_ms(), external))
-        if own_id:
-            platform.out_order_ids[order.order_id] = own_id
-            platform.creations.setdefault(own_id, []).append(order.order_id)
+    platform = sandbox.open_platform
+    try:
+        orders = make_orders(sandbox, lives_of(sandbox, groups), own_id or None)
+    except FullError as error:
+        raise BusinessRefusal("500", str(error)) from error
+    if own_id:
+        platform.out_order_ids |= {order.order_id: own_id for order in orders}
+        platform.creations.setdefault(own_id, []).extend(order.order_id for order in orders)
     return orders
-
-
-def _life(sandbox: Sandbox, group: Group, number: int) -> Life:
-    """A life with the goods, the seller and the postage of this order; what happens in it the dice say."""
-    config = sandbox.config
-    goods = tuple(item.as_goods() for item in group.items)
-    life = write_life(config.seed, number, config.agreement_share, config.person_share, goods=goods)
-    postage_fen = group.postage_fen
-
-    def repriced(step: Step) -> Step:
-        deed = step.deed
-        if isinstance(deed, ChangePrice) and deed.shipping_fen == life.shipping_fen:
-            return replace(step, deed=replace(deed, shipping_fen=postage_fen))
-        return step
-
-    return replace(
-        life,
-        seller=seller_of(config.seed, group.items[0].offer.shop),
-        shipping_fen=postage_fen,
-        before=tuple(repriced(step) for step in life.before),
-        offset_h=life.offset_h if config.offset_h is None else config.offset_h,
-    )
 
 
 def _created(orders: list[Order]) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from worker.sandbox.aop.form import Form, digits, whole
 from worker.sandbox.aop.refusals import BusinessRefusal
-from worker.sandbox.goods import Goods
-from worker.sandbox.offers import Offer, Sku, as_goods, find_offer, postage_fen
+from worker.sandbox.offers import find_offer
+from worker.sandbox.ordering import Group, Item, split
 from worker.sandbox.sandbox import Sandbox
 
 MAX_SKUS = 50
@@ -24,41 +23,6 @@ NO_TRADE, SELLERS, NO_SPEC, NO_STOCK, BELOW_MOQ, NO_MIX, NO_RELATION, NO_PRICE, 
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One variant and how many pieces of it."""
-
-    offer: Offer
-    sku: Sku
-    quantity: int
-
-    @property
-    def amount_fen(self) -> int:
-        """Price times pieces."""
-        return self.sku.price_fen * self.quantity
-
-    def as_goods(self) -> Goods:
-        """As a line of an order."""
-        return as_goods(self.offer, self.sku, self.quantity)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """What becomes one order."""
-
-    items: tuple[Item, ...]
-
-    @property
-    def goods_fen(self) -> int:
-        """Sum of the items."""
-        return sum(item.amount_fen for item in self.items)
-
-    @property
-    def postage_fen(self) -> int:
-        """What sending costs."""
-        return postage_fen(sum(item.quantity for item in self.items))
-
-
 def read_cargo(sandbox: Sandbox, form: Form, flow: str) -> list[Group]:
     """The orders that this cargo becomes, one per warehouse of the seller. Raises BusinessRefusal with 500_00x."""
     rows = form.list("cargoParamList")
@@ -70,10 +34,7 @@ def read_cargo(sandbox: Sandbox, form: Form, flow: str) -> list[Group]:
     if len({item.offer.shop for item in items}) > 1:
         raise BusinessRefusal(SELLERS, "several sellers in one order")
     _check_flow(items, flow)
-    by_warehouse: dict[int, list[Item]] = {}
-    for item in items:
-        by_warehouse.setdefault(item.offer.warehouse, []).append(item)
-    return [Group(tuple(by_warehouse[place])) for place in sorted(by_warehouse)]
+    return split(items)
 
 
 def check_address(form: Form) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from worker.sandbox.aop.cargo import Group, Item, check_address, read_cargo
+from worker.sandbox.aop.cargo import check_address, read_cargo
 from worker.sandbox.aop.form import Form
 from worker.sandbox.aop.gateway import Action
+from worker.sandbox.ordering import Group, Item
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.tradeinfo import yuan
 

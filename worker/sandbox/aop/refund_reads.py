@@ -10,6 +10,7 @@ from worker.sandbox.aop.gateway import Action
 from worker.sandbox.aop.refusals import BusinessRefusal
 from worker.sandbox.order import Order
 from worker.sandbox.refund import GRANTED, WAIT_MODIFY, Refund
+from worker.sandbox.refund_rules import find_refund
 from worker.sandbox.sandbox import Sandbox
 from worker.sandbox.timetext import stamp
 
@@ -95,7 +96,7 @@ def refunds(sandbox: Sandbox) -> Iterator[tuple[Order, Refund]]:
 
 def refund_of(sandbox: Sandbox, refund_id: str) -> tuple[Order, Refund]:
     """A refund and its order. Raises BusinessRefusal where there is none."""
-    found = next((pair for pair in refunds(sandbox) if pair[1].refund_id == refund_id), None)
+    found = find_refund(sandbox, refund_id)
     if found is None:
         raise BusinessRefusal("500", f"003: refund {refund_id} does not exist")
     return found

@@ -15,20 +15,24 @@ from worker.sandbox.aop.gateway import Action
 from worker.sandbox.aop.orders import order_of
 from worker.sandbox.aop.refund_reads import refund_of
 from worker.sandbox.aop.refusals import BusinessRefusal
-from worker.sandbox.order import CANCEL, NOT_SHIPPED, RECEIVED, SUCCESS, Order
-from worker.sandbox.refund import CLOSED, LACKING, UNWANTED, WAIT_SEND, Refund
+from worker.sandbox.order import Order
+from worker.sandbox.refund import WAIT_SEND
+from worker.sandbox.refund_rules import (
+    BEFORE_SHIPPING,
+    DISPUTES,
+    GOODS_STATUSES,
+    REASONS,
+    Asked,
+    fits,
+    free_places,
+    limits,
+    places_of,
+    refund_for,
+    within_limits,
+)
 from worker.sandbox.refunding import ask, send_back, withdraw
 from worker.sandbox.sandbox import Sandbox
 
-REASONS = {20006: UNWANTED, 20021: LACKING, 20045: "质量问题", 20092: "其他"}
-BEFORE_SHIPPING = "refundWaitSellerSend"
-GOODS_STATUSES = (
-    BEFORE_SHIPPING,
-    "refundWaitBuyerReceive",
-    "refundBuyerReceived",
-    "aftersaleBuyerNotReceived",
-    "aftersaleBuyerReceived",
-)
 SHORTEST, LONGEST = 2, 150
 MAX_VOUCHERS, MAX_BACK_VOUCHERS, MAX_VOUCHER = 5, 10, 1_048_576
 WRONG_STATE, WRONG_AMOUNT, WRONG_COUNT = "5010", "5011", "5013"
@@ -53,8 +57,8 @@ def max_fee(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     _check_word(str(given.get("goodsStatus") or ""))
     rows = given.get("refundGoodsCountList")
     named = [as_object("refundGoodsCountList", row).get("id") for row in rows] if isinstance(rows, list) else []
-    places = _places(order, named) if named else [place for place in range(len(order.lines)) if _is_free(order, place)]
-    goods_fen, postage_fen = _limits(order, places)
+    places = _places(order, named) if named else free_places(order)
+    goods_fen, postage_fen = limits(order, places)
     return {
         "maxGoodsFee": goods_fen,
         "maxPostFee": postage_fen,
@@ -83,8 +87,8 @@ def create(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     order = order_of(sandbox, form.id("orderId"))
     word, dispute = form.text("goodsStatus"), form.text("disputeRequest")
     _check_word(word)
-    if dispute not in ("refund", "returnRefund"):
-        raise BusinessRefusal("4002", "disputeRequest: expected refund or returnRefund")
+    if dispute not in DISPUTES:
+        raise BusinessRefusal("4002", f"disputeRequest: expected {' or '.join(DISPUTES)}")
     if not SHORTEST <= len(form.text("description")) <= LONGEST or len(form.list("vouchers")) > MAX_VOUCHERS:
         raise BusinessRefusal(
             "4003", f"description {SHORTEST} to {LONGEST} characters, {MAX_VOUCHERS} vouchers at most"
@@ -93,29 +97,18 @@ def create(sandbox: Sandbox, form: Form) -> dict[str, Any]:
     if reason is None:
         raise BusinessRefusal("4004", "applyReasonId is not one of the order's reasons")
     places = _places(order, form.list("orderEntryIds"))
-    payment, carriage = form.integer("applyPayment", 0), form.integer("applyCarriage", 0)
+    asked = Asked(places, word, dispute, reason, form.integer("applyPayment", 0), form.integer("applyCarriage", 0))
     try:
-        _check_state(order, places, word, dispute)
+        _check_state(order, asked)
         _check_counts(order, form)
-        _check_amounts(order, places, word, (payment, carriage))
+        _check_amounts(order, asked)
     except BusinessRefusal as refusal:
         sandbox.refuse("1688.refund.create", order.order_id, refusal.code)
         raise
-    number = hashlib.sha256(f"{sandbox.config.seed}:{order.order_id}:{len(order.refunds)}".encode()).hexdigest()
-    refund = Refund(
-        refund_id=f"TQ{int(number[:14], 16) % 10**17 + 10**17}",
-        line=places[0],
-        more_lines=tuple(places[1:]),
-        amount_fen=payment + carriage,
-        carriage_fen=carriage,
-        applied_ms=sandbox.now_ms(),
-        dispute="refund" if dispute == "refund" else "returnRefund",
-        reason=reason,
-        before_shipping=word == BEFORE_SHIPPING,
-        after_sale=order.status == SUCCESS,
-    )
+    refund = refund_for(sandbox, order, asked)
     ask(sandbox, order, refund)
-    return {"refundId": refund.refund_id, "innerReasonId": form.integer("applyReasonId", 0), "innerPostFee": carriage}
+    reason_id = form.integer("applyReasonId", 0)
+    return {"refundId": refund.refund_id, "innerReasonId": reason_id, "innerPostFee": asked.carriage_fen}
 
 
 def cancel(sandbox: Sandbox, form: Form) -> dict[str, Any]:
@@ -144,36 +137,14 @@ def _check_word(word: str) -> None:
 
 
 def _places(order: Order, ids: list[Any]) -> list[int]:
-    known = {str(line.line_id): place for place, line in enumerate(order.lines)}
-    wanted = [digits("orderEntryIds", value) for value in ids]
-    if not wanted or not set(wanted) <= known.keys() or len(set(wanted)) < len(wanted):
+    places = places_of(order, [digits("orderEntryIds", value) for value in ids])
+    if places is None:
         raise BusinessRefusal("4001", "orderEntryIds: expected different lines of the order")
-    return [known[one] for one in wanted]
+    return places
 
 
-def _is_free(order: Order, place: int) -> bool:
-    """Nothing of the line was asked back so far, or what was is closed."""
-    refund = order.refund_of(place)
-    return order.lines[place].status != CANCEL and (refund is None or refund.status == CLOSED)
-
-
-def _check_state(order: Order, places: list[int], word: str, dispute: str) -> None:
-    lines = [order.lines[place] for place in places]
-    fits = {
-        BEFORE_SHIPPING: all(line.logistics_status == NOT_SHIPPED for line in lines),
-        "refundWaitBuyerReceive": all(line.logistics_status != NOT_SHIPPED for line in lines),
-        "refundBuyerReceived": all(line.logistics_status == RECEIVED for line in lines),
-    }
-    after_sale = word.startswith("aftersale")
-    wrong = (
-        not order.paid
-        or order.status == CANCEL
-        or after_sale != (order.status == SUCCESS)
-        or not fits.get(word, True)
-        or not all(_is_free(order, place) for place in places)
-        or (word == BEFORE_SHIPPING and dispute == "returnRefund")
-    )
-    if wrong:
+def _check_state(order: Order, asked: Asked) -> None:
+    if not fits(order, asked):
         raise BusinessRefusal(WRONG_STATE, "not allowed in this state, or asked for already")
 
 
@@ -185,21 +156,12 @@ def _check_counts(order: Order, form: Form) -> None:
             raise BusinessRefusal(WRONG_COUNT, "orderEntryCountList: more pieces than were bought")
 
 
-def _check_amounts(order: Order, places: list[int], word: str, asked: tuple[int, int]) -> None:
+def _check_amounts(order: Order, asked: Asked) -> None:
     """Documented: before shipping it has to be exactly what was paid for the lines."""
-    payment, carriage = asked
-    goods_fen, postage_fen = _limits(order, places)
-    too_much = not 0 < payment <= goods_fen or not 0 <= carriage <= postage_fen
-    if too_much or (word == BEFORE_SHIPPING and payment != goods_fen):
+    goods_fen, postage_fen = limits(order, asked.places)
+    in_part = asked.goods_status == BEFORE_SHIPPING and asked.payment_fen != goods_fen
+    if in_part or not within_limits(order, asked):
         raise BusinessRefusal(WRONG_AMOUNT, f"applyPayment up to {goods_fen}, applyCarriage up to {postage_fen}")
-
-
-def _limits(order: Order, places: list[int]) -> tuple[int, int]:
-    """Goods and postage: the postage goes with the last lines that are left."""
-    left = {place for place in range(len(order.lines)) if _is_free(order, place)}
-    given_back = sum(refund.carriage_fen for refund in order.refunds if refund.status != CLOSED)
-    postage_fen = order.shipping_fen - given_back if left <= set(places) else 0
-    return sum(order.lines[place].amount_fen for place in places), max(0, postage_fen)
 
 
 ACTIONS: Mapping[str, Action] = {

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from worker.sandbox import pacing
 from worker.sandbox.goods import (
     CARRIERS,
     WAREHOUSE,
@@ -85,11 +86,8 @@ Deed: TypeAlias = Build | Reprice | SellerCloses | Dispatch | Rename | AskRefund
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A deed, and how long after the one before it (seconds of the marketplace's time)."""
-
-    gap_s: float
-    deed: Deed
+class Step(pacing.Step[Deed]):
+    """One step of a purchase order's life."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from worker.sandbox.agenda import Agenda, Entry, NowMs
+from worker.sandbox.agenda import Agenda, NowMs
 from worker.sandbox.config import MAX_ORDERS, SandboxConfig
 from worker.sandbox.history import History
 from worker.sandbox.ledgers import Cancel, How, Ledgers, Payment
+from worker.sandbox.pacing import Waits
 from worker.sandbox.seeded import stream
 from worker.sandbox.taobao.news import TaobaoNotice, price_changed, refund_changed, status_changed
 from worker.sandbox.taobao.order import (
@@ -53,7 +54,9 @@ class TaobaoWorld:
         self._now_ms = now_ms
         self._post = post
         self._ledgers = ledgers
-        self._waiting: dict[str, list[Entry]] = {}
+        self._waits = Waits(agenda, config.scaled_ms)
+        self.later = self._waits.later
+        """Enter something that happens after so many seconds of the marketplace's time."""
         self.orders: dict[str, TaobaoOrder] = {}
         """By the purchase order's id as text."""
         self._by_sales_id: dict[str, str] = {}
@@ -101,8 +104,8 @@ class TaobaoWorld:
         self.orders[order.order_id] = order
         self._by_sales_id[str(order.sales_id)] = order.order_id
         self._by_sales_id.update({str(sub.sub_id): order.order_id for sub in order.subs})
-        self._waiting[order.order_id] = []
-        self._wait(order, self._config.pay_timeout_s, lambda: self._close(order, "timeout"))
+        self._waits.open(order.order_id)
+        self._waits.enter(order.order_id, self._config.pay_timeout_s, lambda: self._close(order, "timeout"))
         self.history.keep(order)
         self._go_on(order, life.before)
         return order
@@ -114,7 +117,7 @@ class TaobaoWorld:
         row = Payment(order.order_id, order.total_fen, self._now_ms(), how, payments + 1, "taobao")
         self._ledgers.payments.append(row)
         if first:
-            self._stop_waiting(order)
+            self._waits.close(order.order_id)
             order.start_payment(self._now_ms())
             self.history.keep(order)
             settle_ms = round(self._config.settle_s * 1000 * order.life.settle_share)
@@ -122,7 +125,7 @@ class TaobaoWorld:
 
     def upload_voucher(self, order: TaobaoOrder) -> None:
         """Finance looks at it after a while and then pays."""
-        self._stop_waiting(order)
+        self._waits.close(order.order_id)
         self.change(order, order.upload_voucher)
 
         def passed() -> None:
@@ -142,7 +145,7 @@ class TaobaoWorld:
                 self._ledgers.cancels.append(Cancel(order.order_id, order.total_fen, self._now_ms(), reason, "taobao"))
                 self.change(order, lambda now_ms: order.close_subs(places, reason, now_ms))
                 if order.status == CLOSED:
-                    self._stop_waiting(order)
+                    self._waits.close(order.order_id)
 
         self.later(CANCEL_TAKES_S, carry_out)
 
@@ -163,15 +166,11 @@ class TaobaoWorld:
         if order.status == CLOSED:
             self._post(status_changed(order, self._now_ms()))
 
-    def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Enter something that happens after so many seconds of the marketplace's time."""
-        self._agenda.after(self._config.scaled_ms(seconds), action)
-
     def _begin(self, life: TaobaoLife) -> None:
         self.create(life)
 
     def _close(self, order: TaobaoOrder, reason: str) -> None:
-        self._stop_waiting(order)
+        self._waits.close(order.order_id)
         self.change(order, lambda now_ms: order.close(reason, now_ms))
 
     def _show_paid(self, order: TaobaoOrder) -> None:
@@ -180,7 +179,7 @@ class TaobaoWorld:
 
     def _go_on(self, order: TaobaoOrder, steps: tuple[Step, ...]) -> None:
         if steps and order.status != CLOSED:
-            self._wait(order, steps[0].gap_s, lambda: self._take_step(order, steps))
+            self._waits.enter(order.order_id, steps[0].gap_s, lambda: self._take_step(order, steps))
 
     def _take_step(self, order: TaobaoOrder, steps: tuple[Step, ...]) -> None:
         if order.status == CLOSED:  # closed from outside the script meanwhile
@@ -210,12 +209,3 @@ class TaobaoWorld:
                 refund = next((one for one in order.refunds if one.refund_id == refund_id), None)
                 if refund is not None and refund.open:
                     self.change_refund(order, refund, status)
-
-    def _stop_waiting(self, order: TaobaoOrder) -> None:
-        for entry in self._waiting.pop(order.order_id, []):
-            self._agenda.cancel(entry)
-
-    def _wait(self, order: TaobaoOrder, seconds: float, action: Callable[[], None]) -> None:
-        entry = self._agenda.after(self._config.scaled_ms(seconds), action)
-        if order.order_id in self._waiting:
-            self._waiting[order.order_id].append(entry)
