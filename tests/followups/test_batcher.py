@@ -105,10 +105,14 @@ class BatchMarketplace(BareMarketplace):
         return {order_id: PAID for order_id in order_ids if order_id != "silent"}
 
 
+async def never() -> bool:
+    return False
+
+
 async def test_a_payment_held_up_behind_a_slow_batch_is_not_sent() -> None:
     """Its claim may have ended meanwhile, and somebody else may have paid."""
     market, now = BatchMarketplace(), [0.0]
-    together = PayTogether(market, lambda: asyncio.sleep(0), monotonic=lambda: now[0])
+    together = PayTogether(market, lambda: asyncio.sleep(0), is_paused=never, monotonic=lambda: now[0])
     first = asyncio.create_task(together.pay(Platform.ALIBABA_1688, "1"))
     await market.begun.wait()
     late = asyncio.create_task(together.pay(Platform.ALIBABA_1688, "2"))
@@ -126,8 +130,31 @@ async def test_a_payment_held_up_behind_a_slow_batch_is_not_sent() -> None:
 async def test_an_order_that_the_batchs_answer_does_not_mention_is_unclear() -> None:
     market = BatchMarketplace()
     market.go_on.set()
-    together = PayTogether(market, lambda: asyncio.sleep(0), monotonic=lambda: 0.0)
+    together = PayTogether(market, lambda: asyncio.sleep(0), is_paused=never, monotonic=lambda: 0.0)
     asked = (together.pay(Platform.ALIBABA_1688, order_id) for order_id in ("silent", "1"))
     silent, paid = await asyncio.gather(*asked)
     assert (silent.outcome, paid) == (EffectOutcome.UNCLEAR, PAID)
     assert market.submitted == [["silent", "1"]]
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["the switch is pulled", "the switch cannot be read"])
+async def test_what_waits_behind_a_batch_is_not_sent_once_payments_are_paused(*, fails: bool) -> None:
+    """Both were written down as sent before; what has left goes on, what has not stays."""
+    market, pulled = BatchMarketplace(), [False]
+
+    async def is_paused() -> bool:
+        if pulled[0] and fails:
+            raise OSError("the database is away")
+        return pulled[0]
+
+    together = PayTogether(market, lambda: asyncio.sleep(0), is_paused=is_paused, monotonic=lambda: 0.0)
+    first = asyncio.create_task(together.pay(Platform.ALIBABA_1688, "1"))
+    await market.begun.wait()
+    second = asyncio.create_task(together.pay(Platform.ALIBABA_1688, "2"))
+    await asyncio.sleep(0)
+    pulled[0] = True
+    market.go_on.set()
+    assert await first == PAID
+    with pytest.raises(NotSentError, match="paused"):
+        await second
+    assert market.submitted == [["1"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -27,6 +28,7 @@ from worker.followups.refresh import Refresh
 from worker.followups.substitutes import Substitutes
 from worker.marketplaces.port import Ability, FreightService, Marketplace, Receiver
 from worker.policy_config import PolicyConfig
+from worker.storage import pause_store
 
 PAY_CONCURRENCY = 4
 CHANGE_CONCURRENCY = 2
@@ -68,9 +70,10 @@ def build_posts(
         return Post(action.effect, perform, concurrency)
 
     if policy.auto_pay:
-        together = (
-            PayTogether(marketplace, _linger, monotonic=outside.monotonic) if marketplace.pay_batch_size > 1 else None
-        )
+        together = None
+        if marketplace.pay_batch_size > 1:
+            paused = partial(_is_paused, engine, account.name)
+            together = PayTogether(marketplace, _linger, is_paused=paused, monotonic=outside.monotonic)
         concurrency = max(PAY_CONCURRENCY, marketplace.pay_batch_size)
         yield post(Pay(marketplace, reads, policy, together=together), concurrency)
     if policy.notify_warehouse:
@@ -106,6 +109,11 @@ def freight_defaults(config: PolicyConfig) -> FreightDefaults:
         None if receiver is None else Receiver(**receiver.model_dump()),
         None if service is None else FreightService(**service.model_dump()),
     )
+
+
+async def _is_paused(engine: AsyncEngine, account: str) -> bool:
+    async with engine.connect() as connection:
+        return await pause_store.covers(connection, account, Effect.PAY.value)
 
 
 async def _linger() -> None:

@@ -29,6 +29,12 @@ _FIND = text(
         AND effect IS NOT DISTINCT FROM CAST(:effect AS text)
     """
 )
+_COVERS = text(
+    """
+    SELECT EXISTS (SELECT 1 FROM pauses WHERE lifted_at IS NULL AND (account IS NULL OR account = :account)
+        AND (effect IS NULL OR effect = :effect))
+    """
+)
 _LIFT = text(
     """
     UPDATE pauses SET lifted_at = now(), lifted_by = :actor WHERE id = :id AND lifted_at IS NULL
@@ -118,6 +124,11 @@ async def find_open(connection: AsyncConnection, scope: Scope) -> int | None:
     values = {"account": scope.account, "effect": scope.effect}
     found: int | None = (await connection.execute(_FIND, values)).scalar_one_or_none()
     return found
+
+
+async def covers(connection: AsyncConnection, account: str, effect: str) -> bool:
+    """Tell whether an open pause stops this effect of this account now."""
+    return bool((await connection.execute(_COVERS, {"account": account, "effect": effect})).scalar_one())
 
 
 async def list_pauses(

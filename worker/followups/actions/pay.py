@@ -57,13 +57,23 @@ class Pay:
 
 
 class PayTogether:
-    """Submits the payments that come at the same time in one call, up to what the marketplace takes."""
+    """Submits the payments that come at the same time in one call, up to what the marketplace takes.
+
+    `is_paused`: whether the kill switch stops payments now. It is asked before every submission: a payment may have
+    been written down as sent before the switch was pulled, and still wait here behind another batch.
+    """
 
     def __init__(
-        self, marketplace: Marketplace, linger: Callable[[], Awaitable[None]], *, monotonic: Callable[[], float]
+        self,
+        marketplace: Marketplace,
+        linger: Callable[[], Awaitable[None]],
+        *,
+        is_paused: Callable[[], Awaitable[bool]],
+        monotonic: Callable[[], float],
     ) -> None:
         self._marketplace = marketplace
         self._linger = linger
+        self._is_paused = is_paused
         self._monotonic = monotonic
         self._batchers: dict[Platform, Batcher[tuple[str, float], EffectAnswer | NotSentError]] = {}
 
@@ -86,6 +96,12 @@ class PayTogether:
         self, platform: Platform, asked: Sequence[tuple[str, float]]
     ) -> list[EffectAnswer | NotSentError]:
         """Submit what has not waited for too long behind a slow batch: its claim may have ended meanwhile."""
+        try:
+            stops = "payments were paused before it was sent" if await self._is_paused() else None
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing has left so far
+            stops = f"whether payments are paused could not be read: {type(error).__name__}"
+        if stops is not None:
+            return [NotSentError(stops) for _ in asked]
         oldest = self._monotonic() - SEND_WITHIN_S
         order_ids = [order_id for order_id, asked_at in asked if asked_at >= oldest]
         answers = await self._marketplace.pay_many(platform, order_ids) if order_ids else {}
