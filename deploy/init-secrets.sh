@@ -19,4 +19,7 @@ make worker_database_password "$(random)"
 make ordersync_database_url "postgresql://ordersync_worker:$(cat worker_database_password)@postgres:5432/ordersync"
 make ordersync_api_token "$(random)"
 make main_callback_token "$(random)"
+for digest in ann_token_sha256 ole_token_sha256; do
+    [ -e "$digest" ] || echo "to do: put the digest that \`ordersync operators token\` prints into deploy/secrets/$digest" >&2
+done
 [ -e main_access_secret ] || echo "to do: put the access secret of the account \"main\" into deploy/secrets/main_access_secret" >&2

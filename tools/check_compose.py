@@ -1,7 +1,7 @@
 """Judges docker-compose.yml without Docker: by the Compose specification's own schema, then by what no schema knows.
 
 The schema comes with check-jsonschema. Our rules: every name leads somewhere, nothing is reachable from other machines,
-images carry a version, services are limited and restart, and the settings that we pass exist.
+images carry a version, services are limited and restart, and the settings that we pass exist, with the files they name.
 """
 
 from __future__ import annotations
@@ -97,6 +97,16 @@ def unknown_settings(name: str, service: Service, known: Collection[str]) -> Ite
             yield f"{name}: {variable} is not a setting of the worker"
 
 
+def unmounted(name: str, service: Service) -> Iterator[str]:
+    """Yields each file that the settings of a running worker name and no config puts there."""
+    if service.get("command", [])[:1] != ["run"]:
+        return
+    mounted = {item.get("target") for item in service.get("configs", []) if isinstance(item, dict)}
+    for variable, path in service.get("environment", {}).items():
+        if variable.startswith(PREFIX) and variable.endswith("_FILE") and path not in mounted:
+            yield f"{name}: {variable}: no config is mounted at {path}"
+
+
 def check(document: Mapping[str, Any], known: Collection[str]) -> list[str]:
     """Our own rules for a file that fits the schema; `known` are the names of all settings."""
     services: dict[str, Service] = document["services"]
@@ -106,6 +116,7 @@ def check(document: Mapping[str, Any], known: Collection[str]) -> list[str]:
         problems += dangling(name, service, document)
         problems += careless(name, service, built)
         problems += unknown_settings(name, service, known)
+        problems += unmounted(name, service)
     return problems
 
 

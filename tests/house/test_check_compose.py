@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,6 +68,20 @@ def test_what_the_specification_refuses_is_refused(text: str, problem: str, tmp_
 )
 def test_what_the_schema_cannot_know_is_found(service: str, changes: dict[str, object], problem: str) -> None:
     assert any(found.startswith(problem) for found in check(with_change(service, **changes), KNOWN))
+
+
+@pytest.mark.parametrize("file", ["accounts", "operators"])
+def test_a_file_that_is_named_and_not_mounted_is_found(file: str) -> None:
+    mounted = [config for config in WHOLE["services"]["worker"]["configs"] if config["source"] != file]
+    assert check(with_change("worker", configs=mounted), KNOWN) == [
+        f"worker: ORDERSYNC_{file.upper()}_FILE: no config is mounted at /etc/ordersync/{file}.toml"
+    ]
+
+
+def test_the_secrets_of_the_people_in_the_example_are_mounted_in_the_worker() -> None:
+    example = tomllib.loads((ROOT / "deploy" / "operators.example.toml").read_text(encoding="utf-8"))
+    named = {row["token_sha256_file"].removeprefix("/run/secrets/") for row in example["operators"]}
+    assert named <= set(WHOLE["services"]["worker"]["secrets"])
 
 
 def test_a_service_that_would_not_come_back_is_found() -> None:

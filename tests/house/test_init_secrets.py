@@ -40,11 +40,16 @@ def test_a_second_run_changes_nothing(deploy: Path) -> None:
     assert contents(deploy) == before
 
 
-def test_the_accounts_secret_is_asked_for_and_never_made_up(deploy: Path) -> None:
-    assert "to do: put the access secret" in make_secrets(deploy)
-    assert "main_access_secret" not in contents(deploy)
-    (deploy / "secrets" / "main_access_secret").write_text("given")
-    assert "to do" not in make_secrets(deploy)
+@pytest.mark.parametrize("secret", ["main_access_secret", "ann_token_sha256", "ole_token_sha256"])
+def test_what_only_others_know_is_asked_for_and_never_made_up(deploy: Path, secret: str) -> None:
+    def asked() -> bool:
+        told = [line for line in make_secrets(deploy).splitlines() if line.startswith("to do: put ")]
+        return any(line.endswith(f" into deploy/secrets/{secret}") for line in told)
+
+    assert asked()
+    assert secret not in contents(deploy)
+    (deploy / "secrets" / secret).write_text("given")
+    assert not asked()
 
 
 def test_passwords_are_long_and_differ_and_the_address_carries_its_own(deploy: Path) -> None:
