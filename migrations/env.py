@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from alembic import context
-from sqlalchemy import pool
+from sqlalchemy import Column, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from worker.storage.engine import async_url
@@ -19,8 +19,11 @@ from worker.storage.tables import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+    from sqlalchemy.schema import SchemaItem
 
 LOCK_TIMEOUT = "5s"
+LEFT_BEHIND = frozenset({("follow_ups", "detail")})
+"""Columns that the version before this one names, and this one does not: the next one drops them (decision 0022)."""
 
 
 def _url() -> str:
@@ -31,8 +34,18 @@ def _url() -> str:
     return async_url(url)
 
 
+def _is_compared(item: SchemaItem, name: str | None, kind: str, *_: object) -> bool:
+    """Tell whether a difference between the database and the program's tables is a mistake."""
+    return not (kind == "column" and isinstance(item, Column) and (item.table.name, name) in LEFT_BEHIND)
+
+
 def _run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        transaction_per_migration=True,
+        include_object=_is_compared,
+    )
     with context.begin_transaction():
         context.run_migrations()
 

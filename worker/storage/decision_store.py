@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from worker.domain import approvals as rules
@@ -22,11 +22,12 @@ from worker.storage import alert_store, audit_store
 from worker.storage.decision_rows import PolicyOf, counting, subject_of
 from worker.storage.engine import transaction
 from worker.storage.order_rows import json_text
+from worker.storage.tables import follow_ups
 from worker.storage.wakeup import Work, notify
 
 _ABOUT_APPROVAL = frozenset({AlertKind.PRICE_BEYOND_TOLERANCE, AlertKind.APPROVAL_WAITING, AlertKind.EFFECT_WAITING})
 _ABOUT_ATTEMPTS = PAYMENT_KINDS | {AlertKind.EFFECT_UNKNOWN, AlertKind.EFFECT_REJECTED, AlertKind.EFFECT_WAITING}
-_LOCK = text("SELECT * FROM follow_ups WHERE id = :id FOR UPDATE")
+_LOCK = select(follow_ups).where(follow_ups.c.id == bindparam("id")).with_for_update()
 _APPROVE = text(
     """
     INSERT INTO approvals (follow_up_id, decision, amount_minor, actor, reason, created_at)

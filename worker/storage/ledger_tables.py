@@ -55,8 +55,6 @@ follow_ups = Table(
     count("budget_refusals"),
     # the number that the marketplace gave a booking
     Column("reference", Text),
-    # what the effect is about, frozen when it was wanted
-    Column("detail", JSONB),
     # the worker whose lock in the database shows that it lives
     Column("claimed_by", Integer),
     UniqueConstraint("order_ref", "effect", "purpose"),

@@ -29,9 +29,8 @@ _PAUSES = text(
 )
 _NOW = text("SELECT now()")
 _f, _o = follow_ups.c, orders.c
-# Not `detail`: it can hold whom the goods go to.
 _HEAD = (
-    *(column for column in _f if column.name not in {"detail", "claim_token"}),
+    *(column for column in _f if column.name != "claim_token"),
     _o.platform,
     _o.order_id,
     _o.currency,
