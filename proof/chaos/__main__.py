@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import random
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from rich.console import Console
 from proof.chaos import report
 from proof.chaos.play import ChaosOptions, play
 from proof.rig import missing
+from worker.logs import configure_logging
 
 
 def main() -> int:
@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="repeats the schedule of an earlier run (default: a new one)")
     parser.add_argument("--json", action="store_true", help="write the report as JSON to standard output")
     parser.add_argument("--output", type=Path, help="write the report as Markdown to this file, too")
-    parser.add_argument("--logs", type=Path, help="where logs go (default: a new directory, kept if a promise breaks)")
+    parser.add_argument("--logs", type=Path, help="where logs go (default: a new directory)")
     given = parser.parse_args()
     reason = missing()
     if reason is not None:
@@ -45,12 +45,13 @@ def main() -> int:
 
 
 def _run(options: ChaosOptions, logs: Path | None, output: Path | None, *, as_json: bool) -> int:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells of every broker that we killed ourselves
     console = Console(stderr=as_json, highlight=False)
     directory = logs or Path(tempfile.mkdtemp(prefix="ordersync-chaos-"))
     directory.mkdir(parents=True, exist_ok=True)
     console.print(f"logs: {directory}", markup=False)
-    run = uvloop.run(play(options, directory, lambda line: console.print(line, markup=False)))
+    with (directory / "proof.log").open("a", encoding="utf-8") as own_log:
+        configure_logging("info", own_log)
+        run = uvloop.run(play(options, directory, lambda line: console.print(line, markup=False)))
     report.show(run, console)
     if as_json:
         print(report.as_json(run))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -31,13 +31,21 @@ class Incident(msgspec.Struct):
 class Conductor:
     """Plays the faults of one run; `incidents` are those that happened, in the order of their beginning."""
 
-    def __init__(self, rig: Rig, schedule: Sequence[Planned], seconds: float, say: Say) -> None:
+    def __init__(
+        self,
+        rig: Rig,
+        schedule: Sequence[Planned],
+        seconds: float,
+        say: Say,
+        kinds: Mapping[str, type[Fault]] = FAULTS,
+    ) -> None:
         self.incidents: list[Incident] = []
         self.faults: dict[int, Fault] = {}
         self._rig = rig
         self._schedule = schedule
         self._seconds = seconds
         self._say = say
+        self._kinds = kinds
         self._began = time.monotonic()
 
     @property
@@ -63,7 +71,7 @@ class Conductor:
             await self._strike(planned)
 
     async def _strike(self, planned: Planned) -> None:
-        fault = FAULTS[planned.kind](self._rig, planned)
+        fault = self._kinds[planned.kind](self._rig, planned)
         self.faults[planned.number] = fault
         incident = Incident(planned, self.now_s, _now_ms())
         self.incidents.append(incident)

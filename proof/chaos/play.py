@@ -16,7 +16,7 @@ from proof.chaos.faults import KINDS
 from proof.chaos.faults.workers import ClockStep
 from proof.chaos.figures import Figures, count
 from proof.chaos.judge import Finding, WrongClock, judge
-from proof.chaos.pulse import Pulse, records_waiting
+from proof.chaos.pulse import Pulse, records_waiting, recovered_after
 from proof.chaos.schedule import Kind, plan
 from proof.rig import Rig, RigOptions, running_rig
 from worker.demo.compare import compare
@@ -91,7 +91,7 @@ async def play(options: ChaosOptions, directory: Path, say: Say) -> Run:
             await asyncio.gather(beating, return_exceptions=True)
         ends = [incident.ended_s for incident in conductor.incidents]
         for incident in conductor.incidents:
-            incident.recovered_s = pulse.recovered_after(incident.ended_s, ends)
+            incident.recovered_s = recovered_after(pulse.beats, incident.ended_s, ends)
         say("judging")
         evidence = await gather(rig)
         figures = await count(rig, evidence)

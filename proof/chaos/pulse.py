@@ -42,6 +42,16 @@ class Beat(msgspec.Struct, frozen=True):
     ails: list[str]
 
 
+def recovered_after(beats: Iterable[Beat], end_s: float, ends_s: Iterable[float]) -> float | None:
+    """Return how long it took until all was well after a fault that ended at `end_s`; None if that was not seen.
+
+    Counted from the last of `ends_s`, the ends of all faults, before that moment: where faults pile up, from the end of
+    the last one of the pile.
+    """
+    well_s = next((beat.at_s for beat in beats if beat.at_s >= end_s and not beat.ails), None)
+    return None if well_s is None else well_s - max(end for end in ends_s if end <= well_s)
+
+
 class Pulse:
     """Looks again and again until cancelled. Everything it asks for has a time-out; no answer is an ailment."""
 
@@ -71,15 +81,6 @@ class Pulse:
             *(self._worker(worker) for worker in self._rig.workers), self._database(), self._records()
         )
         return [ailment for part in parts for ailment in part]
-
-    def recovered_after(self, end_s: float, ends_s: Iterable[float]) -> float | None:
-        """Return how long it took until all was well after a fault that ended at `end_s`; None if that was not seen.
-
-        Counted from the last of `ends_s`, the ends of all faults, before that moment: where faults pile up, from the
-        end of the last one of the pile.
-        """
-        well_s = next((beat.at_s for beat in self.beats if beat.at_s >= end_s and not beat.ails), None)
-        return None if well_s is None else well_s - max(end for end in ends_s if end <= well_s)
 
     async def _worker(self, worker: WorkerProcess) -> list[str]:
         try:

@@ -15,8 +15,6 @@ import msgspec
 BEGINS_AFTER_S = 8.0
 """The load runs for so long before the first fault: there is something to disturb."""
 PAUSE_S = (3.0, 8.0)
-LEASE_S = 60.0
-"""Of a claim (docs/architecture.md, the effect ledger): a worker that is frozen for longer has lost it."""
 
 
 class Lane(StrEnum):

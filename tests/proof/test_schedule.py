@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from proof.chaos.faults import FAULTS, KINDS
 from proof.chaos.faults.workers import Zombie
-from proof.chaos.schedule import BEGINS_AFTER_S, LEASE_S, Lane, Planned, plan
+from proof.chaos.schedule import BEGINS_AFTER_S, Lane, Planned, plan
+from worker.followups.executor import LEASE_S
 
 seeds = st.integers(0, 1_000_000)
 lengths = st.floats(0, 1_200)

@@ -77,6 +77,22 @@ async def test_a_sandbox_told_to_play_no_orders_is_quiet_at_once() -> None:
     assert stage.sandbox.stats().quiet
 
 
+async def test_every_price_that_an_order_had_is_told_whatever_became_of_the_callbacks() -> None:
+    stage = Stage(orders=60, lost_callbacks=1.0)
+    stage.begin()
+    stage.advance(432_000)
+    prices = (await get(stage, "/_sandbox/prices"))["prices"]
+    changed = [order for order in stage.sandbox.world.orders.values() if order.price_changes]
+    assert changed, "some prices changed"
+    assert stage.pushed == []
+    for order in stage.sandbox.world.orders.values():
+        had = prices[order.order_id]
+        assert [at for at, _ in had] == sorted(at for at, _ in had)
+        assert had[0][0] == order.created_ms
+        assert had[-1][1] == order.total_fen
+    assert any(len(prices[order.order_id]) > 1 for order in changed)
+
+
 async def test_orders_can_be_added_while_it_runs(stage: Stage) -> None:
     stage.begin()
     assert (await stage.client.post("/_sandbox/orders", json={"count": 3})).json() == {"orders_planned": 10}

@@ -11,7 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.storage.database import connected, execute, value
 from tests.waiting import until
-from worker.storage.engine import async_url, transaction
+from worker.followups.executor import LEASE_S
+from worker.intake.spool import DRAIN_TIMEOUT_S
+from worker.outbound.relay import RELAY_TIMEOUT_S
+from worker.storage.engine import IDLE_IN_TRANSACTION_S, async_url, transaction
 
 GATE = 4711
 """The advisory lock at which a commit, or a statement, is made to wait."""
@@ -152,7 +155,8 @@ async def test_many_cancelled_tasks_leak_no_connection(single: AsyncEngine) -> N
 async def test_the_server_ends_statements_and_waits_that_take_too_long(engine: AsyncEngine) -> None:
     shown = [await value(engine, f"SHOW {name}") for name in ("statement_timeout", "lock_timeout")]
     assert shown == ["30s", "10s"]
-    assert await value(engine, "SHOW idle_in_transaction_session_timeout") == "1min"
+    assert await value(engine, "SHOW idle_in_transaction_session_timeout") == f"{IDLE_IN_TRANSACTION_S}s"
+    assert max(RELAY_TIMEOUT_S, DRAIN_TIMEOUT_S) < IDLE_IN_TRANSACTION_S < LEASE_S
 
 
 def test_another_kind_of_database_is_refused() -> None:

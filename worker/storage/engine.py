@@ -13,6 +13,9 @@ CONNECT_TIMEOUT_S = 5
 COMMAND_TIMEOUT_S = 60
 """Longer than any statement may take: it ends the wait on a connection that the network lost without a word."""
 POOL_TIMEOUT_S = 10
+IDLE_IN_TRANSACTION_S = 20
+"""After this the server takes back the locks of a silent transaction: a worker that is frozen in the middle of one
+holds up every batch with one of its orders. Longer than relay and drain wait for Kafka inside of theirs (10 s)."""
 
 
 def async_url(dsn: str) -> URL:
@@ -45,7 +48,7 @@ def create_engine(
                 "application_name": f"ordersync-{application}",
                 "statement_timeout": str(statement_timeout_ms),
                 "lock_timeout": str(lock_timeout_ms),
-                "idle_in_transaction_session_timeout": "60000",
+                "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_S}s",
                 "jit": "off",  # short statements: planning for the compiler costs more than it gives
             },
         },

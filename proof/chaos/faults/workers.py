@@ -10,11 +10,12 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import KafkaError
 
 from proof.chaos.faults.fault import Fault
-from proof.chaos.schedule import LEASE_S, Kind, Lane
+from proof.chaos.schedule import Kind, Lane
 from proof.rig.clock import set_offset
 from worker.broker.topics import TopicNames
 from worker.composition import GROUP
 from worker.domain.clock import HOUR, MINUTE, SECOND, Millis
+from worker.followups.executor import LEASE_S
 
 STORM_JOINS_S = 1.5
 JOINS_WITHIN_S = 15.0
