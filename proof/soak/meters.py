@@ -16,6 +16,7 @@ _SOCKET = re.compile(r"socket:\[(\d+)\]")
 _REMOTE, _STATE, _INODE = 2, 3, 9
 """Columns of /proc/net/tcp."""
 _ESTABLISHED = "01"
+_PRESSURE = re.compile(r"^some avg10=([\d.]+)", re.MULTILINE)
 _THREADS = re.compile(r"^Threads:\s+(\d+)$", re.MULTILINE)
 
 
@@ -66,6 +67,18 @@ def _links(directory: Path) -> Iterator[str]:
     for path in directory.iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
             yield str(path.readlink())
+
+
+def waiting_for_cpu(proc: Path = PROC) -> float | None:
+    """Return the percentage of the last 10 s in which some process of the machine waited for a CPU; None if unknown.
+
+    Latencies of a run are its own only where this is low: a machine that others use, too, makes everybody wait.
+    """
+    try:
+        found = _PRESSURE.search((proc / "pressure" / "cpu").read_text("ascii"))
+    except OSError:  # a kernel without pressure stall information
+        return None
+    return float(found[1]) if found else None
 
 
 def kibibytes(rollup: str) -> dict[str, int]:

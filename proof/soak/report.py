@@ -16,6 +16,14 @@ from proof.soak.run import Options, Outcome
 from proof.soak.timetable import Fault
 
 _MIB = 1024 * 1024
+SHOWN_SERIES = (
+    "callback_p50_ms",
+    "callback_p99_ms",
+    "lag_records",
+    "freshness_s",
+    "outbox_oldest_s",
+    "waiting_for_cpu_percent",
+)
 SHOWN_FIGURES = (
     "orders",
     "converged",
@@ -79,7 +87,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield f" {finding.limit.what:<24} {_finding(finding)}"
     for fault in Fault:
         yield f" {fault.value:<24} {sum(due.fault is fault for due in outcome.record.faults)} times"
-    for name in ("callback_p50_ms", "callback_p99_ms", "lag_records", "freshness_s", "outbox_oldest_s"):
+    for name in SHOWN_SERIES:
         values = sorted(value for _, value in outcome.record.points(name))
         if values:
             yield f" {name:<24} median {values[len(values) // 2]:g}, highest {values[-1]:g}"

@@ -12,7 +12,7 @@ from proof.rig import Rig
 from proof.soak.exposition import Classes, Exposition, quantile, since
 from proof.soak.faults import RESTARTED, STEADY
 from proof.soak.lag import LagMeter
-from proof.soak.meters import child_of, connections_to, read_process
+from proof.soak.meters import child_of, connections_to, read_process, waiting_for_cpu
 from proof.soak.record import Record, Values
 from proof.soak.sender import SenderMeter
 from proof.soak.standing import read_standing
@@ -55,7 +55,7 @@ class Sampler:
                 self._sender(at_s),
                 self._lag.read(),
             )
-        values: Values = {"lag_records": parts[4]}
+        values: Values = {"lag_records": parts[4], "waiting_for_cpu_percent": waiting_for_cpu()}
         for part in parts[:4]:
             values |= part
         fresh = [values.pop(f"{worker}.freshness_s", None) for worker in ("steady", "restarted")]

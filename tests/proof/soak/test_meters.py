@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proof.soak.meters import Reading, child_of, connections_to, kibibytes, read_process
+from proof.soak.meters import Reading, child_of, connections_to, kibibytes, read_process, waiting_for_cpu
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
 
@@ -71,6 +71,15 @@ def test_the_server_of_a_guard_is_its_child() -> None:
         child = child_of(guard.pid)
         assert child not in {None, guard.pid}
         guard.communicate(b"\n", timeout=10)
+
+
+def test_the_wait_for_a_cpu_is_the_machine_s_of_the_last_seconds(tmp_path: Path) -> None:
+    (tmp_path / "pressure").mkdir()
+    (tmp_path / "pressure" / "cpu").write_text(
+        "some avg10=12.50 avg60=3.00 avg300=1.00 total=5\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
+    )
+    assert waiting_for_cpu(tmp_path) == 12.5
+    assert waiting_for_cpu(tmp_path / "none") is None
 
 
 def test_the_kernel_s_lines_are_read_by_name() -> None:
