@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proof.soak.judge import WARM_UP_SHARE
 from proof.soak.lag import behind
 from proof.soak.record import EVERY_S, MAX_SAMPLES, Record, interval_s
 from proof.soak.timetable import Fault, timetable
@@ -13,10 +14,18 @@ def times(seconds: float, fault: Fault) -> list[float]:
     return [due.at_s for due in timetable(seconds) if due.fault is fault]
 
 
-def test_an_hour_has_six_kills_four_cuts_and_one_broker_restart() -> None:
+def test_an_hour_has_six_kills_four_cuts_and_two_broker_restarts() -> None:
     assert times(3_600, Fault.WORKER_KILLED) == [300, 900, 1_500, 2_100, 2_700, 3_300]
     assert times(3_600, Fault.CONNECTIONS_CUT) == [450, 1_350, 2_250, 3_150]
-    assert times(3_600, Fault.BROKER_RESTARTED) == [2_025]
+    assert times(3_600, Fault.BROKER_RESTARTED) == [585, 2_025]
+
+
+def test_every_kind_of_fault_comes_in_the_warm_up_and_after_it() -> None:
+    """A tide that each kind brings is over before growth is judged; growth that each time adds to it is not."""
+    warm_up_s = 3_600 * WARM_UP_SHARE
+    for fault in Fault:
+        at_s = times(3_600, fault)
+        assert at_s[0] < warm_up_s < at_s[-1]
 
 
 @given(st.floats(60, 86_400))
