@@ -24,24 +24,6 @@ SHOWN_SERIES = (
     "outbox_oldest_s",
     "waiting_for_cpu_percent",
 )
-SHOWN_FIGURES = (
-    "orders",
-    "converged",
-    "callbacks_sent",
-    "callbacks_lost",
-    "duplicates",
-    "payments_accepted",
-    "double_payments",
-    "receipts_confirmed",
-    "bookings",
-    "double_bookings",
-    "facts",
-    "facts_repeated",
-    "changes_published",
-    "sequence_gaps",
-    "dead_letters",
-    "follow_ups_stuck",
-)
 
 
 def machine() -> str:
@@ -91,8 +73,8 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         values = sorted(value for _, value in outcome.record.points(name))
         if values:
             yield f" {name:<24} median {values[len(values) // 2]:g}, highest {values[-1]:g}"
-    for name in SHOWN_FIGURES:
-        yield f" {name.replace('_', ' '):<24} {outcome.figures.get(name)}"
+    for name, value in msgspec.to_builtins(outcome.figures).items():
+        yield f" {name.replace('_', ' '):<24} {value}"
     for name, (rows, size) in outcome.tables.items():
         yield f" table {name:<18} {rows} rows, {size / _MIB:.1f} MiB"
     for wrong in outcome.verdict.wrong:

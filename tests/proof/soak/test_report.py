@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from proof.chaos.figures import Figures
 from proof.soak.judge import LIMITS, MUST_END_AT_ZERO, judge
 from proof.soak.record import Record
 from proof.soak.report import save, table
@@ -12,6 +13,7 @@ from proof.soak.run import Options, Outcome
 from proof.soak.timetable import Due, Fault
 
 SECONDS = 3_600.0
+FIGURES = Figures(**(dict.fromkeys(Figures.__struct_fields__, 0) | {"orders": 3_600}))
 
 
 def outcome(grows: float) -> Outcome:
@@ -22,7 +24,7 @@ def outcome(grows: float) -> Outcome:
         record.add(at_s, values | {"callback_p50_ms": 7.0, "lag_records": float(number % 5)})
     ended: dict[str, float | None] = dict.fromkeys(MUST_END_AT_ZERO, 0.0)
     verdict = judge(record, SECONDS, ended, [])
-    return Outcome(Options(SECONDS, 1.0, "usual", 1, 6_000.0), record, verdict, {"orders": 3_600}, {"facts": (9, 1)})
+    return Outcome(Options(SECONDS, 1.0, "usual", 1, 6_000.0), record, verdict, FIGURES, {"facts": (9, 1)})
 
 
 def test_the_table_says_what_was_measured_and_that_all_is_well() -> None:
