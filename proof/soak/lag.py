@@ -21,6 +21,7 @@ class LagMeter:
         self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
         self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
         self._group = group
+        self._committed: dict[TopicPartition, int] = {}
         self._partitions = [TopicPartition(topic, number) for topic in topics for number in range(partitions)]
 
     async def __aenter__(self) -> Self:
@@ -43,7 +44,16 @@ class LagMeter:
                 ends = await self._consumer.end_offsets(wanted)
         except (KafkaError, TimeoutError, OSError):
             return None
-        return float(behind(ends, {partition: offset.offset for partition, offset in done.items()}))
+        committed = {partition: offset.offset for partition, offset in done.items()}
+        if forgotten(self._committed, committed):
+            return None
+        self._committed |= committed
+        return float(behind(ends, committed))
+
+
+def forgotten(before: Mapping[Any, int], now: Mapping[Any, int]) -> bool:
+    """Tell whether a partition that had a committed offset has none now: a broker that has just started says so."""
+    return any(offset >= 0 > now.get(partition, -1) for partition, offset in before.items())
 
 
 def behind(ends: Mapping[Any, int], committed: Mapping[Any, int]) -> int:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proof.soak.judge import WARM_UP_SHARE
-from proof.soak.lag import behind
+from proof.soak.lag import behind, forgotten
 from proof.soak.record import EVERY_S, MAX_SAMPLES, Record, interval_s
 from proof.soak.timetable import Fault, timetable
 
@@ -55,3 +55,11 @@ def test_a_quantity_that_comes_or_goes_leaves_no_row_out() -> None:
 def test_lag_is_what_the_group_has_not_committed() -> None:
     assert behind({"p0": 10, "p1": 5, "p2": 7}, {"p0": 8, "p1": -1, "p2": 7}) == 2 + 5
     assert behind({"p0": 3}, {}) == 3
+
+
+def test_a_broker_that_knows_of_no_commit_any_more_is_no_reading() -> None:
+    """While it loads its offsets, a restarted broker answers as if nothing had ever been committed."""
+    assert forgotten({"p0": 7, "p1": -1}, {"p0": -1, "p1": -1})
+    assert forgotten({"p0": 7}, {})
+    assert not forgotten({"p0": 7, "p1": -1}, {"p0": 8, "p1": -1})
+    assert not forgotten({}, {"p0": -1})
