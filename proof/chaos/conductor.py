@@ -16,7 +16,10 @@ Say = Callable[[str], None]
 
 
 class Incident(msgspec.Struct):
-    """A fault that happened. Instants are seconds since the run began; `failed`: what the proof itself could not do."""
+    """A fault that happened. Instants are seconds since the run began; `failed`: what the proof itself could not do.
+
+    `accepting_s`, `recovered_s`: after its end, how long until a callback was accepted, and until all was well.
+    """
 
     planned: Planned
     began_s: float
@@ -24,6 +27,7 @@ class Incident(msgspec.Struct):
     struck: str = ""
     ended_s: float = 0.0
     ended_ms: int = 0
+    accepting_s: float | None = None
     recovered_s: float | None = None
     failed: str = ""
 

@@ -11,12 +11,12 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.exc import DBAPIError
 
 from proof.chaos.conductor import Conductor, Incident, Say
-from proof.chaos.evidence import gather, stuck
+from proof.chaos.evidence import Evidence, gather, stuck
 from proof.chaos.faults import KINDS
 from proof.chaos.faults.workers import ClockStep
 from proof.chaos.figures import Figures, count
 from proof.chaos.judge import Finding, WrongClock, judge
-from proof.chaos.pulse import Pulse, records_waiting, recovered_after
+from proof.chaos.pulse import Pulse, accepted_after, records_waiting, recovered_after
 from proof.chaos.schedule import Kind, plan
 from proof.rig import Rig, RigOptions, running_rig
 from worker.demo.compare import compare
@@ -89,11 +89,9 @@ async def play(options: ChaosOptions, directory: Path, say: Say) -> Run:
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
-        ends = [incident.ended_s for incident in conductor.incidents]
-        for incident in conductor.incidents:
-            incident.recovered_s = recovered_after(pulse.beats, incident.ended_s, ends)
         say("judging")
         evidence = await gather(rig)
+        _measure(conductor.incidents, pulse, evidence)
         figures = await count(rig, evidence)
         findings = judge(evidence, _policies(rig), _wrong_clocks(conductor))
     played = {incident.planned.number for incident in conductor.incidents}
@@ -120,6 +118,15 @@ async def _under_load(rig: Rig, conductor: Conductor, orders_per_s: float) -> No
     loading.cancel()
     await asyncio.gather(loading, return_exceptions=True)
     await playing
+
+
+def _measure(incidents: list[Incident], pulse: Pulse, evidence: Evidence) -> None:
+    """Write down how long it took to recover from each fault."""
+    ends = [incident.ended_s for incident in incidents]
+    accepted = [passed.at for passed in evidence.accepted]
+    for incident in incidents:
+        incident.accepting_s = accepted_after(accepted, incident.ended_ms)
+        incident.recovered_s = recovered_after(pulse.beats, incident.ended_s, ends)
 
 
 async def _rest(rig: Rig, say: Say) -> tuple[float | None, list[str]]:

@@ -18,6 +18,7 @@ from proof.rig import Rig, WorkerProcess
 from proof.rig.kafka import PARTITIONS
 from worker.broker.topics import TopicNames
 from worker.composition import GROUP
+from worker.domain.clock import SECOND, Millis
 
 LOOK_EVERY_S = 1.0
 ANSWERS_WITHIN_S = 3.0
@@ -50,6 +51,12 @@ def recovered_after(beats: Iterable[Beat], end_s: float, ends_s: Iterable[float]
     """
     well_s = next((beat.at_s for beat in beats if beat.at_s >= end_s and not beat.ails), None)
     return None if well_s is None else well_s - max(end for end in ends_s if end <= well_s)
+
+
+def accepted_after(accepted: Iterable[Millis], ended: Millis) -> float | None:
+    """Return how many seconds after `ended` the next callback was accepted, None if none was."""
+    later = [at for at in accepted if at >= ended]
+    return (min(later) - ended) / SECOND if later else None
 
 
 class Pulse:

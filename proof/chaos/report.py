@@ -14,8 +14,8 @@ from proof.chaos.play import Run
 
 MAX_SHOWN = 10
 WELL_NOTE = (
-    "All well: every worker is ready, nothing stays in the spool or unpublished for 5 s, at most 100 records wait. "
-    "Looked at once a second; where faults pile up, counted from the end of the last one."
+    "Callbacks: until one was accepted again. All well: every worker is ready, nothing stays in the spool or "
+    "unpublished for 5 s, at most 100 records wait; where faults pile up, counted from the end of the last one."
 )
 PLANNED_NOTE = (
     "The schedule is repeated by the seed; real time is not, so what each fault meets differs from run to run."
@@ -64,7 +64,7 @@ def as_markdown(run: Run) -> str:
 
 
 def _tables(run: Run) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    yield "Faults", ["at s", "fault", "to what", "for s", "all well after s"], list(_faults(run))
+    yield "Faults", ["at s", "fault", "to what", "for s", "callbacks after s", "all well after s"], list(_faults(run))
     figures = msgspec.to_builtins(run.figures)
     yield "Figures", ["what", "how many"], [[name.replace("_", " "), f"{held:,}"] for name, held in figures.items()]
     promises = [
@@ -76,10 +76,10 @@ def _tables(run: Run) -> Iterator[tuple[str, list[str], list[list[str]]]]:
 
 def _faults(run: Run) -> Iterator[list[str]]:
     for one in run.incidents:
-        recovered = "not seen" if one.recovered_s is None else f"{one.recovered_s:.1f}"
+        after = ["not seen" if held is None else f"{held:.1f}" for held in (one.accepting_s, one.recovered_s)]
         lasted = f"{one.ended_s - one.began_s:.1f}"
         struck = f"FAILED: {one.failed[:60]}" if one.failed else one.struck
-        yield [f"{one.began_s:.1f}", one.planned.kind, struck, lasted, recovered]
+        yield [f"{one.began_s:.1f}", one.planned.kind, struck, lasted, *after]
 
 
 def _verdict(run: Run) -> Iterator[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from proof.chaos.conductor import Conductor
 from proof.chaos.faults import Fault
-from proof.chaos.pulse import Beat, recovered_after
+from proof.chaos.pulse import Beat, accepted_after, recovered_after
 from proof.chaos.schedule import Kind, Lane, Planned
 from tests.waiting import until
 
@@ -112,6 +112,11 @@ def test_a_recovery_ends_with_the_first_beat_at_which_all_is_well() -> None:
 def test_under_a_pile_of_faults_the_last_one_counts() -> None:
     well_at_the_end = [*beats("", "ill", "ill", "ill", "ill"), Beat(5.0, [])]
     assert recovered_after(well_at_the_end, 1.0, [1.0, 4.0, 9.0]) == pytest.approx(1.0)
+
+
+def test_callbacks_are_accepted_again_with_the_first_one_after_the_end() -> None:
+    assert accepted_after([1_000, 3_500, 2_500], 2_000) == pytest.approx(0.5)
+    assert accepted_after([1_000], 2_000) is None
 
 
 def test_an_incident_can_be_written_down() -> None:
