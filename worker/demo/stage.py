@@ -67,6 +67,8 @@ class DemoOptions(msgspec.Struct, frozen=True):
     dialect: PushDialect = "pandapon"
     throttle_pause_s: float = 0.1
     """The first pause after a throttle answer: the twin's time runs fast."""
+    speed: float = SandboxOptions.speed
+    """How much faster than reality the twin's time runs."""
 
 
 class DemoSettings(Settings):
@@ -107,6 +109,7 @@ async def set_stage(options: DemoOptions, directory: Path) -> AsyncIterator[Stag
         twin_options = SandboxOptions(
             orders=options.orders,
             seed=options.seed,
+            speed=options.speed,
             faults=options.faults,
             lost_callbacks=options.lost_callbacks,
             push=options.dialect,
