@@ -240,17 +240,17 @@ def settled_on_a_callback(patch: Patch) -> None:
     patch.setattr(outcome_module, "settlements", settlements)
 
 
-def nothing_fences(patch: Patch) -> None:
-    """Nobody looks whether a claim is still his: neither when it is taken, nor when the call begins or ends."""
-    claim_without_lease_check(patch)
+def no_fencing_token(patch: Patch) -> None:
+    """Nobody looks whether a claim is still his: neither when a call begins, nor when it ends or is given back."""
     without(
         patch,
         follow_up_sending,
         "_BEGIN",
         "f.claim_token = a.token AND f.state = 'planned' AND f.claimed_until > now()",
-        "f.state IN ('planned', 'sending')",
+        "f.state = 'planned'",
     )
     without(patch, follow_up_sending, "_END", "f.id = a.id AND f.claim_token = a.token AND", "f.id = a.id AND")
+    without(patch, follow_up_claims, "_RELEASE", "f.id = r.id AND f.claim_token = r.token AND", "f.id = r.id AND")
 
 
 @dataclass(frozen=True)
@@ -305,10 +305,27 @@ MUTANTS = (
     ),
     Mutant(dedupe_off, QUICK, {"commit failed": 0.3, "rebalance": 0.1}),
     Mutant(arrival_time_in_the_merge, LONG, {"stale read": 0.6}),
+    Mutant(
+        stale_snapshot_overwrites_newer,
+        CROWDED | {"orders": 8, "speed": 8_000.0},
+        ALIVE | {"send refused": 0.4, "answer lost": 0.0, "slow network": 0.3},
+        start=3,
+    ),
     Mutant(retry_on_timeout, TEMPTING, LOSING),
     Mutant(unknown_treated_as_failed, TEMPTING, LOSING),
     Mutant(settled_on_a_callback, TEMPTING, LOSING | {"misleading callback": 0.4}),
     Mutant(claim_without_lease_check, QUICK | {"machines": 3}),
+    Mutant(
+        no_fencing_token,
+        CROWDED | {"speed": 8_000.0, "arrival_s": 15.0},
+        ALIVE | {"presence lost": 0.6, "slow database": 0.1, "notification lost": 0.0},
+        start=3,
+    ),
+    Mutant(
+        budget_read_without_lock,
+        CROWDED | {"daily_budget": "500.00", "trouble_s": 25.0, "settle_s": 3.0, "list_lag_s": 0.0},
+        ALIVE | {"slow database": 0.12, "notification lost": 0.0, "answer lost": 0.0},
+    ),
     Mutant(cursor_without_overlap, QUICK | {"lists_only": True, "lost_callbacks": 1.0, "list_lag_s": 8.0}),
     Mutant(outbox_by_cursor, CROWDED, ALIVE | {"slow database": 0.15}),
     Mutant(sent_means_published, QUICK, AWAY),

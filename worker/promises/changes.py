@@ -18,6 +18,7 @@ class Follower:
         self.last: dict[str, int] = {}
         self.repeats = 0
         self._ranks: dict[str, int] = {}
+        self._confirmed: dict[str, bool] = {}
 
     def take(self, key: str, value: bytes) -> Iterator[str]:
         """Take one record and yield what it breaks."""
@@ -29,10 +30,14 @@ class Follower:
         if sequence != last + 1:
             yield f"I5: order {key} jumps from change {last} to {sequence}"
         self.last[key] = sequence
+        if change["change"] == "confirmation_changed":
+            self._confirmed[key] = bool(change["after"])
         if change["change"] in _STATUS:
             rank = OrderStatus(change["after"]).rank
             if rank < self._ranks.get(key, 0) and change["change"] != "status_corrected":
                 yield f"I4: order {key} goes back to {change['after']} without a correction"
+            if rank < self._ranks.get(key, 0) and self._confirmed.get(key, False):
+                yield f"I4: order {key} goes back to {change['after']}, though a read had confirmed what it was"
             self._ranks[key] = rank
 
     def at_rest(self, made: Iterable[tuple[str, int, str]]) -> Iterator[str]:

@@ -42,6 +42,10 @@ class Demon:
         victims = [machine for machine in victims if machine.alive]
         if victims and dice.falls("freeze"):
             fleet.freeze(dice.stream("victim").choice(victims), dice.between("frozen", *FROZEN_S))
+        if victims and dice.falls("presence lost"):
+            machine = dice.stream("victim").choice(victims)
+            fleet.trace.note("presence lost", machine.name)
+            fleet.postgres.cut_application(machine, "ordersync-presence")
         if not fleet.cluster.is_away and dice.falls("kafka away"):
             fleet.trace.note("kafka away", "world")
             fleet.cluster.is_away = True

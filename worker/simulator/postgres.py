@@ -198,6 +198,11 @@ class Postgres:
         for wire in [wire for wire in self._wires if wire.machine is machine]:
             wire.cut(tell=True, error=ConnectionResetError("the machine died"))
 
+    def cut_application(self, machine: Any, application: str) -> None:
+        """Break a machine's connections under one name, as a network does that forgets about quiet ones."""
+        for wire in [one for one in self._wires if one.machine is machine and one.application == application]:
+            wire.cut(tell=True, error=ConnectionResetError("the network forgot about the connection"))
+
     def go_away(self) -> None:
         """Refuse everybody, and break what is open."""
         self.is_away = True

@@ -42,6 +42,7 @@ RATES = {
     # per look of the demon, every 2 s
     "crash": 0.01,
     "freeze": 0.015,
+    "presence lost": 0.02,
     "kafka away": 0.01,
     "database away": 0.006,
 }

@@ -35,6 +35,8 @@ class Wire(asyncio.Transport):
         self.machine = MACHINE.get()
         self.number = number
         self.lost = False
+        self.application = ""
+        """The name under which the session began; empty before."""
         self._protocol: Any = protocol
         self._backend = postgres.take_backend()
         self._socket = self._backend.socket
@@ -168,12 +170,12 @@ class Wire(asyncio.Transport):
             return
         timeout = parameters.get("lock_timeout")
         self._lock_timeout_s = int(timeout) / 1000 if timeout else self._lock_timeout_s
-        application = parameters.get("application_name", "")
-        self.postgres.trace.note("session", self.postgres.name_of(self), application)
+        self.application = parameters.get("application_name", "")
+        self.postgres.trace.note("session", self.postgres.name_of(self), self.application)
         wanted = {name: value for name, value in parameters.items() if name not in _NOT_SET}
         settings = "; ".join(f"SET {name} = '{value}'" for name, value in wanted.items() if "_timeout" not in name)
-        if settings:
-            self._backend.exchange(messages.query(settings), b"Q")
+        whose = f"SET virtual.machine = '{self.postgres.name_of(self)}'"
+        self._backend.exchange(messages.query(f"{settings}; {whose}" if settings else whose), b"Q")
         self._started = True
         self._arrive(self._backend.greeting)
 
