@@ -22,6 +22,7 @@ from worker.demo.twin import TwinError
 RESTS_WITHIN_S = 420.0
 """Lives play to their end within two minutes, and what is unknown is read until it is settled."""
 LOOK_EVERY_S = 3.0
+MORE_LOOKS = 4
 
 
 class End(msgspec.Struct, frozen=True):
@@ -44,8 +45,16 @@ async def come_to_rest(rig: Rig) -> None:
 
 
 async def read_end(rig: Rig) -> End:
-    """Gather what is left and judge it. Raises what Kafka, Postgres or the marketplace fail with."""
+    """Gather what is left and judge it. A read that the sweep has just planned is not stuck: that takes several looks.
+
+    Raises what Kafka, Postgres or the marketplace fail with.
+    """
     evidence = await gather(rig)
+    for _ in range(MORE_LOOKS):
+        if not evidence.stuck:
+            break
+        await asyncio.sleep(LOOK_EVERY_S)
+        evidence = await gather(rig)
     policies = {ACCOUNT: rig.account.policy.to_policy(frozenset())}
     broken = [what for finding in judge(evidence, policies, []) for what in finding.broken]
     broken += [
