@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from proof.chaos.conductor import Conductor, Incident, Say
 from proof.chaos.evidence import Evidence, gather, stuck
 from proof.chaos.faults import KINDS
+from proof.chaos.faults.database import SpoolDiskFull
 from proof.chaos.faults.workers import ClockStep
 from proof.chaos.figures import Figures, count
 from proof.chaos.judge import Finding, WrongClock, judge
@@ -74,6 +75,7 @@ async def play(options: ChaosOptions, directory: Path, say: Say) -> Run:
         expected_orders=max(1, int(options.orders_per_s * options.seconds)),
         speed=options.speed,
         clocks=True,
+        spool_disk=SpoolDiskFull.kind in options.kinds,
     )
     schedule = plan(options.kinds, seed=options.seed, seconds=options.seconds, brokers=options.brokers)
     say(f"seed {options.seed}: {len(schedule)} faults in {options.seconds:g} s, {options.brokers} brokers")

@@ -75,10 +75,13 @@ class SpoolDisk:
 
 
 @contextlib.contextmanager
-def spool_disk() -> Iterator[SpoolDisk]:
-    """Yield a disk for the length of a block; a Postgres that uses it has to end before."""
+def spool_disk(*, real: bool = True) -> Iterator[SpoolDisk]:
+    """Yield a disk for the length of a block, the stand-in unless a `real` one is wanted and can be had.
+
+    A Postgres that uses it has to end before. Killed meanwhile (-9), we leave a small mount in the temporary directory.
+    """
     mount, umount = shutil.which("mount"), shutil.which("umount")
-    if os.geteuid() != 0 or mount is None or umount is None:
+    if not real or os.geteuid() != 0 or mount is None or umount is None:
         yield SpoolDisk(None)
         return
     account = unprivileged_account()

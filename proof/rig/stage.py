@@ -43,6 +43,8 @@ class RigOptions(msgspec.Struct, frozen=True, kw_only=True):
     speed: float = 8_000.0
     """How many times faster than reality orders live. At this speed one can be paid for about 54 s."""
     clocks: bool = False
+    spool_disk: bool = False
+    """The spool table lies on a small disk of its own that can be filled, where we may mount one."""
 
 
 class Rig(msgspec.Struct, frozen=True):
@@ -88,7 +90,7 @@ def missing() -> str | None:
 async def running_rig(options: RigOptions, directory: Path) -> AsyncIterator[Rig]:
     """Run everything for the length of a block; logs go to `directory`. At the end every process is gone."""
     async with contextlib.AsyncExitStack() as stack:
-        disk = stack.enter_context(spool_disk())
+        disk = stack.enter_context(spool_disk(real=options.spool_disk))
         postgres = await stack.enter_async_context(EmbeddedPostgres(durable=True))
         await asyncio.to_thread(schema.upgrade, postgres.dsn())
         engine = create_engine(postgres.dsn(), application="proof", pool_size=4)
