@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tests.simulator.mutants import Mutant
+from tests.simulator.mutant import Mutant
 from worker.simulator.profile import Profile, profile_of
 from worker.simulator.run import Outcome, play
 from worker.simulator.server import Database

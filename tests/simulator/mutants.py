@@ -6,14 +6,14 @@ Each is put into the running program for the length of a test (`monkeypatch`), o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import pytest
 from sqlalchemy import text
 
+from tests.simulator.effect_mutants import EFFECT_MUTANTS
+from tests.simulator.mutant import Mutant, Patch, without
 from worker.broker.batches import Batches
 from worker.broker.durable import DurablePublisher
 from worker.broker.producer import KafkaUnavailableError
@@ -35,16 +35,6 @@ from worker.simulator.consumers import SimulatedConsumer
 from worker.simulator.machines import Fleet, WatchedLink
 from worker.simulator.profile import RATES
 from worker.storage import batch_store, budget_store, follow_up_claims, follow_up_sending, outbox_store, spool_store
-
-Patch = pytest.MonkeyPatch
-Wiring = Callable[[Fleet], None]
-
-
-def without(patch: Patch, module: Any, name: str, part: str, instead: str = "") -> None:
-    """Take a part out of a statement."""
-    statement = getattr(module, name).text
-    assert part in statement, f"{name} has no {part!r} any more: the mutant has to be written anew"
-    patch.setattr(module, name, text(statement.replace(part, instead)))
 
 
 def acknowledge_before_commit(patch: Patch) -> None:
@@ -253,21 +243,6 @@ def no_fencing_token(patch: Patch) -> None:
     without(patch, follow_up_claims, "_RELEASE", "f.id = r.id AND f.claim_token = r.token AND", "f.id = r.id AND")
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """A bug, where the search for it begins, what it is expected to break, and how the wiring of a run changes."""
-
-    bug: Callable[[Patch], None]
-    profile: dict[str, Any] = field(default_factory=dict)
-    rates: dict[str, float] = field(default_factory=dict)
-    wiring: Wiring | None = None
-    start: int = 1
-
-    @property
-    def name(self) -> str:
-        return self.bug.__name__
-
-
 class CommitsWhenRevoked(SimulatedConsumer):
     """Commits how far it has read when partitions are taken from it, whether or not that was stored."""
 
@@ -285,7 +260,8 @@ def revoking(fleet: Fleet) -> None:
     fleet.make_consumer = CommitsWhenRevoked
 
 
-QUICK = {"waves": 1, "speed": 20_000.0, "trouble_s": 30.0, "lists_only": False}
+PLAIN = {"dialect": "pandapon", "followed": False, "limit": "3000.00", "planned": 0.0, "unknowns": 0, "unpaid_s": 60.0}
+QUICK = PLAIN | {"waves": 1, "speed": 20_000.0, "trouble_s": 30.0, "lists_only": False}
 LONG = QUICK | {"trouble_s": 90.0, "orders": 8}
 TEMPTING = QUICK | {"settle_s": 15.0, "level": "usual", "daily_budget": None}
 BREAKING = {"connection lost before commit": 0.1, "crash before commit": 0.02}
@@ -295,6 +271,7 @@ ALIVE = {kind: 0.0 for kind in RATES if kind.startswith(("crash", "freeze"))} | 
 AWAY = {"kafka away": 0.15, "database away": 0.05}
 
 MUTANTS = (
+    *EFFECT_MUTANTS,
     Mutant(acknowledge_before_commit, QUICK, BREAKING),
     Mutant(failed_batch_not_rewound, QUICK | {"machines": 1}, ALIVE | {"connection lost before commit": 0.2}),
     Mutant(

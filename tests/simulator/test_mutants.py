@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.simulator.hunt import hunt, without_bug
-from tests.simulator.mutants import MUTANTS, Mutant
+from tests.simulator.mutant import Mutant
+from tests.simulator.mutants import MUTANTS
 from worker.simulator.child import be_quiet
 from worker.simulator.server import Database
 

@@ -16,7 +16,7 @@ from worker.promises.effects import Knowable
 from worker.promises.rows import LEDGER, Ledger, read_ledger
 from worker.sandbox.messages import Notice
 from worker.sandbox.truth import tell_truth
-from worker.simulator.coverage import cover
+from worker.simulator.coverage import cover, too_late
 from worker.simulator.kafka import PARTITIONS
 from worker.simulator.pushes import about
 from worker.storage.engine import create_engine
@@ -42,6 +42,7 @@ class Auditor:
         self._world = play.sandbox.world
         self._prices: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self._knowable = Knowable(self._known_as_of)
+        self._too_late = too_late()
 
     def watch(self) -> None:
         """Listen to what the marketplace tells, before anything gets lost: prices as they really were."""
@@ -89,7 +90,7 @@ class Auditor:
         broken += [f"I6: {what} waits without an open alert" for (what,) in self._session.query(rest.MUTE)]
         broken += [f"I2: {what}" for (what,) in self._session.query(rest.LETTERS)]
         broken += self._spool_order()
-        cover(self._play.trace.counts, self._session, ledger, books)
+        cover(self._play.trace.counts, self._session, ledger, books, zombies=too_late() - self._too_late)
         return broken
 
     def _effects(self, ledger: Ledger, books: Books) -> Iterator[str]:

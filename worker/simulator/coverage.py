@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from worker.domain.policy import Effect
+from worker.followups.metrics import FOLLOW_UPS
 from worker.promises import money
 from worker.promises.books import Books
 from worker.promises.rows import Ledger
@@ -24,7 +25,13 @@ UNION ALL SELECT 'decided by people: ' || action, count(*) FROM audit_log WHERE 
 """
 
 
-def cover(counts: Counter[str], session: Session, ledger: Ledger, books: Books) -> None:
+def too_late() -> int:
+    """Return how many answers this process has refused so far because their claim was no longer its worker's."""
+    samples = (sample for metric in FOLLOW_UPS.collect() for sample in metric.samples)
+    return int(sum(one.value for one in samples if one.name.endswith("_total") and "too_late" in one.labels.values()))
+
+
+def cover(counts: Counter[str], session: Session, ledger: Ledger, books: Books, *, zombies: int) -> None:
     """Write down what there is at the end of a run (or of a wave: then it is overwritten by the next)."""
     for name, number in session.query(_COUNTS):
         counts[name or ""] = int(number or 0)
@@ -37,6 +44,7 @@ def cover(counts: Counter[str], session: Session, ledger: Ledger, books: Books) 
         sent = sum(attempt.follow_up_id in ids and attempt.left for attempt in ledger.attempts)
         if sent:
             counts[f"sent: {effect}"] = sent
+    counts["zombie writes refused"] = zombies + counts["commit refused"]
     counts["payments taken"] = len(books.payments)
     counts["receipts"] = sum(receipt.by == "call" for receipt in books.receipts)
     counts["bookings"] = len(books.bookings)

@@ -30,6 +30,12 @@ RATES = {
     "callback answer lost": 0.05,
     # per piece of news
     "misleading callback": 0.05,
+    # per decision of a person, per plan, and per look of the operators, every 3 s
+    "decided twice": 0.2,
+    "plan sent twice": 0.3,
+    "effects paused": 0.04,
+    # per paid order and second
+    "refund asked": 0.02,
     # per batch sent or committed
     "send refused": 0.01,
     "send late": 0.04,
@@ -47,6 +53,8 @@ RATES = {
     "database away": 0.006,
 }
 LEVELS = ("none", "usual", "hostile")
+SHARE_OF_KINDS = 0.6
+"""Of the kinds of fault, so many happen in a run."""
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -71,22 +79,40 @@ class Profile(msgspec.Struct, frozen=True):
     daily_budget: str | None = None
     attempts: int = 1
     """Calls of one payment: 2 where reads may prove that the first one did not happen."""
+    dialect: str = "pandapon"
+    followed: bool = False
+    """Orders are followed to the end: the warehouse is told, the receipt confirmed, the way abroad booked."""
+    limit: str = "3000.00"
+    """What is paid without a person; `four_eyes_above`: what takes two."""
+    four_eyes_above: str | None = None
+    freight_limit: str = "60.00"
+    planned: float = 0.0
+    """Share of the orders that another system has a plan for."""
+    unpaid_s: float = 60.0
+    """After so long the platform closes an order that nobody paid."""
+    unknowns: int = 0
+    """So many unknowns at once pull the kill switch; 0: never."""
 
 
 def profile_of(seed: int) -> Profile:
     """Return the run of a seed."""
     rng = random.Random(f"profile:{seed}")  # noqa: S311 - dice, not secrets
-    rates = {kind: rate * rng.choice((0.5, 1.0, 1.0, 3.0)) for kind, rate in RATES.items() if rng.random() < 0.6}  # noqa: PLR2004 - a share
-    lists_only = rng.random() < 0.1  # noqa: PLR2004 - a share
+    rates = {
+        kind: rate * rng.choice((0.5, 1.0, 1.0, 3.0)) for kind, rate in RATES.items() if rng.random() < SHARE_OF_KINDS
+    }
+    dialect = rng.choice(("pandapon", "pandapon", "pandapon", "alibaba1688"))
+    followed = dialect == "pandapon" and rng.random() < 0.45  # noqa: PLR2004 - a share
+    lists_only = dialect == "pandapon" and not followed and rng.random() < 0.2  # noqa: PLR2004 - a share
     return Profile(
         seed=seed,
         machines=rng.choice((1, 2, 2, 3)),
-        orders=rng.randint(2, 5),
-        waves=rng.choice((1, 1, 2)),
-        trouble_s=rng.choice((rng.uniform(10.0, 40.0), rng.uniform(20.0, 100.0))),
+        orders=rng.randint(2, 4),
+        waves=rng.choice((1, 1, 1, 1, 1, 2)),
+        trouble_s=rng.choice((rng.uniform(8.0, 25.0), rng.uniform(8.0, 25.0), rng.uniform(20.0, 70.0))),
+        unpaid_s=rng.choice((30.0, 30.0, 60.0)),
         level=rng.choice(LEVELS),
         lost_callbacks=1.0 if lists_only else rng.choice((0.0, 0.05, 0.3)),
-        speed=rng.choice((8_000.0, 20_000.0)),
+        speed=40_000.0 if followed else rng.choice((8_000.0, 20_000.0)),
         rates=rates,
         lists_only=lists_only,
         list_lag_s=rng.uniform(0.0, 10.0) if lists_only else 0.0,
@@ -94,4 +120,11 @@ def profile_of(seed: int) -> Profile:
         arrival_s=rng.choice((0.0, 15.0)),
         daily_budget=rng.choice((None, "800.00", "3000.00")),
         attempts=rng.choice((1, 2)),
+        dialect=dialect,
+        followed=followed,
+        limit=rng.choice(("3000.00", "250.00")),
+        four_eyes_above=rng.choice((None, "400.00")),
+        freight_limit=rng.choice(("60.00", "34.00")),
+        planned=rng.choice((0.0, 0.3, 0.8)),
+        unknowns=rng.choice((0, 0, 1)),
     )

@@ -65,6 +65,15 @@ async def call_app(
     return status, answer_headers, bytes(parts)
 
 
+@dataclass(slots=True)
+class Way:
+    """A request on its way."""
+
+    travel_s: float
+    given_up: bool = False
+    """Its caller no longer waits: the connection is cut."""
+
+
 class RoadToMarketplace(httpx.AsyncBaseTransport):
     """Carries one machine's calls. The marketplace works on a call whatever becomes of the caller."""
 
@@ -78,18 +87,22 @@ class RoadToMarketplace(httpx.AsyncBaseTransport):
         """Carry one call there and its answer back."""
         dice = self._fleet.postgres.dice
         name = request.url.path
-        await self._travel()
         if not self._machine.alive or dice.falls("no connection"):
+            await self._travel()
             raise httpx.ConnectError("no connection")
         if dice.falls("crash before call"):
             await self._machine.die(f"before {name}")
         body = await request.aread()
-        work = self._marketplace_answers(request, body)
-        answering = self._fleet.loop.create_task(work, context=self._fleet.world.copy())
+        way = Way(self._travel_s())
+        carried = self._carried(way, request, body)
+        answering = self._fleet.loop.create_task(carried, context=self._fleet.world.copy())
         try:
             status, headers, content = await asyncio.shield(answering)
         except ConnectionResetError as error:
             raise httpx.ReadError("the connection was cut") from error
+        except asyncio.CancelledError:
+            way.given_up = True
+            raise
         self._fleet.trace.note("call", self._machine.name, f"{request.method} {name} {status}")
         if dice.falls("crash after call"):
             await self._machine.die(f"after {name}")
@@ -100,15 +113,22 @@ class RoadToMarketplace(httpx.AsyncBaseTransport):
         await self._travel()
         return httpx.Response(status, headers=headers, content=content, request=request)
 
-    async def _marketplace_answers(
-        self, request: httpx.Request, body: bytes
+    async def _carried(
+        self, way: Way, request: httpx.Request, body: bytes
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """What has left arrives, also from a machine that stands still; from one that gave up only if it is quick."""
+        await asyncio.sleep(way.travel_s)
+        if way.given_up and way.travel_s > TRAVEL_S[1]:
+            return 0, [], b""  # the connection was cut: nobody hears of it
         return await call_app(self._marketplace, request.method, request.url, request.headers.raw, body)
 
-    async def _travel(self) -> None:
+    def _travel_s(self) -> float:
         dice = self._fleet.postgres.dice
         slow = dice.falls("slow network")
-        await asyncio.sleep(dice.between("travel", *(SLOW_S if slow else TRAVEL_S)))
+        return dice.between("travel", *(SLOW_S if slow else TRAVEL_S))
+
+    async def _travel(self) -> None:
+        await asyncio.sleep(self._travel_s())
 
 
 class View(Protocol):
@@ -179,7 +199,8 @@ class Lag:
 
 def _is_success(content: bytes) -> bool:
     try:
-        return bool(json.loads(content).get("code") == 200)  # noqa: PLR2004 - the envelope's code
+        answer = json.loads(content)
+        return answer.get("code") == 200 or answer.get("success") in (True, "true")  # noqa: PLR2004 - the envelope's code
     except (ValueError, AttributeError):
         return False
 

@@ -8,19 +8,14 @@ import functools
 import gc
 import random
 from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
 
 import httpx2 as httpx
 import msgspec
-from pydantic import SecretStr
 
-from worker.accounts import Account
-from worker.composition import GROUP
-from worker.demo.stage import DemoSettings
-from worker.sandbox import Sandbox, SandboxConfig, create_app
+from worker.composition.worker import GROUP, PLANS_GROUP
+from worker.sandbox import Sandbox, create_app
 from worker.sandbox.agenda import keep
 from worker.sandbox.sender import Sender
-from worker.settings import Settings
 from worker.simulator import gossip
 from worker.simulator.auditor import Auditor
 from worker.simulator.demon import Demon
@@ -28,23 +23,18 @@ from worker.simulator.dice import Dice
 from worker.simulator.kafka import Cluster
 from worker.simulator.loop import VirtualLoop, run_virtually
 from worker.simulator.machines import Clock, Fleet
+from worker.simulator.market import ACCOUNT, DETAIL, TOKEN, account, sandbox_config, settings
+from worker.simulator.people import People
+from worker.simulator.plans import Planner
 from worker.simulator.postgres import Postgres
 from worker.simulator.profile import Profile, profile_of
+from worker.simulator.quarrels import Quarrels
 from worker.simulator.roads import Lag, Past, RoadToMarketplace, RoadToWorkers
 from worker.simulator.server import Database, Session, empty
 from worker.simulator.trace import Trace
 
-ACCOUNT = "main"
-TOKEN = "simulated-callback-token"  # noqa: S105 - guards nothing: there is no network
-PLAYED = SandboxConfig()
-DETAIL = "/order/detail"
 QUIET_WITHIN_S = 2_400.0
 LOOK_EVERY_S = 4.0
-UNPAID_FOR_S = 60.0
-"""After so many virtual seconds the platform closes an order that nobody paid."""
-OVERLAP_S = 15.0
-PROVEN_AFTER_S = 25.0
-"""Longer than taken money may stay hidden: what reads show after this long is so."""
 Wiring = Callable[[Fleet], None]
 
 
@@ -128,13 +118,15 @@ class Play:
             loop, self.postgres, self.cluster, settings(database.address.dsn), (account(profile, TOKEN),)
         )
         marketplace = create_app(self.sandbox)
-        self.past = past = Past(DETAIL, trace, dice, self.clock.now_ms)
+        self.past = past = Past(DETAIL[profile.dialect], trace, dice, self.clock.now_ms)
         lag = Lag(self.sandbox, profile.list_lag_s)
         self.fleet.road = lambda machine: RoadToMarketplace(self.fleet, machine, marketplace, (past, lag))
         self.callbacks = RoadToWorkers(self.fleet)
         if wiring is not None:
             wiring(self.fleet)
         self.auditor = Auditor(self)
+        self.people = People(self)
+        self.planner = Planner(self)
         self.broken: list[str] = []
 
     async def play(self) -> None:
@@ -148,18 +140,24 @@ class Play:
         background = [
             asyncio.create_task(keep(sandbox.agenda, sandbox.now_ms)),
             asyncio.create_task(sender.work()),
+            asyncio.create_task(self.people.work()),
+            asyncio.create_task(Quarrels(self).work()),
         ]
         self.fleet.boot(self.profile.machines)
         demon = Demon(self.fleet)
         try:
             for wave in range(self.profile.waves):
                 await self._wave(wave, demon)
+                for task in background:
+                    if task.done():
+                        task.result()  # nobody of the world outside ends before the run does
                 if self.broken:
                     break
         finally:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            await self.people.go_home()
             for machine in self.fleet.alive:
                 machine.destroy()
             await asyncio.sleep(1.0)
@@ -172,10 +170,11 @@ class Play:
             self.sandbox.start()
         else:
             self.sandbox.world.add_orders(self.profile.orders)
-        tormenting = asyncio.create_task(demon.torment())
+        doings = [asyncio.create_task(demon.torment()), asyncio.create_task(self.planner.plan(number))]
         await self._until(self.loop.time() + self.profile.trouble_s, stop_when_quiet=False)
-        tormenting.cancel()
-        await asyncio.gather(tormenting, return_exceptions=True)
+        for doing in doings:
+            doing.cancel()
+        await asyncio.gather(*doings, return_exceptions=True)
         demon.heal()
         if self.broken:
             return
@@ -198,71 +197,7 @@ class Play:
     def waits_for(self) -> list[str]:
         """Return what is still under way; nothing, once the world is at rest."""
         found = [] if self.sandbox.stats().quiet else ["the marketplace's lives"]
-        lag = self.cluster.waiting(GROUP)
-        found += [f"{lag} records that reconcile has not committed"] if lag else []
+        for group in (GROUP, PLANS_GROUP):
+            lag = self.cluster.waiting(group)
+            found += [f"{lag} records that {group} has not committed"] if lag else []
         return found or self.auditor.work_left()
-
-
-def sandbox_config(profile: Profile) -> SandboxConfig:
-    """Return the marketplace of a run."""
-    return SandboxConfig(
-        seed=profile.seed,
-        orders=profile.orders,
-        arrival_s=profile.arrival_s,
-        faults=profile.level,  # type: ignore[arg-type]  # one of the sandbox's levels
-        speed=profile.speed,
-        lost_callbacks=profile.lost_callbacks,
-        settle_s=profile.settle_s,
-        pay_timeout_s=UNPAID_FOR_S * profile.speed,
-        hang_s=15.0,
-    )
-
-
-def settings(dsn: str) -> Settings:
-    """Return the workers' settings: the product's defaults, except for pauses that would only be waited for."""
-    return DemoSettings(
-        database_url=SecretStr(dsn + "?sslmode=disable"),
-        kafka_bootstrap_servers="simulated:1",
-        accounts_file=Path("unused"),
-        clock_skew_allowance_s=2.0,
-        call_timeout_s=6.0,
-        unknown_first_pause_s=2.0,
-        recovery_interval_s=20.0,
-        idle_poll_s=15.0,
-        shutdown_timeout_s=5.0,
-    )
-
-
-def account(profile: Profile, token: str) -> Account:
-    """Return the account that the workers look after."""
-    made = Account.model_validate(
-        {
-            "name": ACCOUNT,
-            "dialect": "pandapon",
-            "base_url": "http://127.0.0.1:9",
-            "access_key": PLAYED.access_key,
-            "access_secret_env": "SECRET",
-            "user_id": PLAYED.user_id,
-            "callback_token_env": "TOKEN",
-            "poll_interval_s": 10.0,
-            "poll_overlap_s": OVERLAP_S,
-            "backfill_days": 1,
-            "sweep_s": 86_400.0 if profile.lists_only else 40.0,
-            "max_concurrent_reads": 3,
-            "rate_per_s": 100.0,
-            "burst": 50,
-            "throttle_pause_s": 1.0,
-            "policy": {
-                "auto_pay": True,
-                "auto_pay_limit": "3000.00",
-                "price_tolerance": "0.10",
-                **({"daily_budget": profile.daily_budget} if profile.daily_budget else {}),
-                "second_attempt": {"attempts": profile.attempts, "quiet_s": PROVEN_AFTER_S, "reads": 2},
-                "breakers": {"unknowns": 0, "hourly_factor": 0},
-            },
-        }
-    )
-    mistakes = list(made.resolve_secrets({"SECRET": PLAYED.access_secret, "TOKEN": token}))
-    if mistakes:
-        raise ValueError("; ".join(mistakes))
-    return made

@@ -13,11 +13,10 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from worker.embedded import EmbeddedPostgres
-from worker.simulator import messages
+from worker.simulator import messages, witness
 from worker.simulator.driver import tell_types
 from worker.simulator.postponed import Descriptions
 from worker.storage import schema
-from worker.storage.follow_up_claims import ALIVE
 
 ROLE = "simulated"
 SCHEMA = "virtual"
@@ -55,42 +54,6 @@ CREATE SEQUENCE {SCHEMA}.uuids;
 CREATE FUNCTION {SCHEMA}.gen_random_uuid() RETURNS uuid LANGUAGE sql VOLATILE
     AS $$ SELECT md5(nextval('{SCHEMA}.uuids')::text)::uuid $$;
 """
-
-# What only a witness inside the database can see: a claim taken over while its lease runs, a call begun under somebody
-# else's claim, and a spool drained in another order than it was filled. Written to tables of its own; the product's SQL
-# knows nothing of them.
-_MACHINE = "coalesce(current_setting('virtual.machine', true), '')"
-_WITNESS = f"""
-CREATE TABLE {SCHEMA}.seen (id bigint GENERATED ALWAYS AS IDENTITY, what text NOT NULL);
-CREATE TABLE {SCHEMA}.spooled (id bigint, event_id text);
-CREATE TABLE {SCHEMA}.claimers (token uuid PRIMARY KEY, machine text NOT NULL);
-CREATE FUNCTION {SCHEMA}.watch_claims() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    IF NEW.claim_token IS NOT NULL THEN
-        INSERT INTO {SCHEMA}.claimers VALUES (NEW.claim_token, {_MACHINE}) ON CONFLICT DO NOTHING;
-    END IF;
-    IF OLD.claim_token IS NOT NULL AND NEW.claim_token IS NOT NULL AND NEW.claim_token <> OLD.claim_token
-        AND OLD.claimed_until >= now() AND (OLD.claimed_by IS NULL OR OLD.claimed_by IN ({ALIVE})) THEN
-        INSERT INTO {SCHEMA}.seen (what) VALUES (format('follow-up %s (%s) was claimed while its lease ran', OLD.id,
-            OLD.effect));
-    END IF;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER watch_claims AFTER UPDATE OF claim_token ON follow_ups
-    FOR EACH ROW EXECUTE FUNCTION {SCHEMA}.watch_claims();
-CREATE FUNCTION {SCHEMA}.watch_calls() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO {SCHEMA}.seen (what) SELECT format('a call of follow-up %s (%s) was begun by %s under the claim of %s',
-        NEW.follow_up_id, NEW.effect, {_MACHINE}, c.machine)
-        FROM {SCHEMA}.claimers c WHERE c.token = NEW.claim_token AND c.machine <> {_MACHINE};
-    RETURN NULL;
-END $$;
-CREATE TRIGGER watch_calls AFTER INSERT ON follow_up_attempts
-    FOR EACH ROW EXECUTE FUNCTION {SCHEMA}.watch_calls();
-CREATE FUNCTION {SCHEMA}.watch_spool() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO {SCHEMA}.spooled VALUES (NEW.id, NEW.headers ->> 'ce_id');
-    RETURN NULL;
-END $$;
-CREATE TRIGGER watch_spool AFTER INSERT ON spool FOR EACH ROW EXECUTE FUNCTION {SCHEMA}.watch_spool();
-"""  # noqa: S608 - names are ours
 
 
 _TABLES = (
@@ -323,7 +286,7 @@ def create_database(dsn: str, name: str) -> str:
         session.query(f"ALTER DATABASE {name} SET virtual.began = '2000-01-01'")
     schema.upgrade(own)
     with Address(own).session() as session:
-        session.query(_WITNESS)
+        session.query(witness.statements(SCHEMA))
         empty(session)
     return own
 
