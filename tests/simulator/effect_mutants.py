@@ -106,8 +106,10 @@ FOLLOWED = {
     "followed": True,
     "lists_only": False,
     "waves": 1,
-    "speed": 40_000.0,
-    "trouble_s": 30.0,
+    "speed": 60_000.0,
+    "trouble_s": 45.0,
+    "arrival_s": 0.0,
+    "machines": 2,
     "limit": "3000.00",
     "daily_budget": None,
     "lost_callbacks": 0.0,
@@ -119,7 +121,7 @@ CALM = {"crash before call": 0.0, "crash after call": 0.0, "crash": 0.0, "freeze
 SLOW = CALM | {"slow network": 0.4}
 
 EFFECT_MUTANTS = (
-    Mutant(booking_retried_without_looking, FOLLOWED | {"level": "none"}, CALM | {"answer lost": 0.2}),
+    Mutant(booking_retried_without_looking, FOLLOWED | {"level": "none"}, CALM | {"answer lost": 0.4}),
     Mutant(freight_at_any_price, FOLLOWED | {"freight_limit": "31.00"}),
     Mutant(receipt_without_looking_at_refunds, FOLLOWED, CALM | {"refund asked": 0.2}),
     Mutant(receipt_before_the_goods, FOLLOWED, CALM),
