@@ -15,6 +15,8 @@ from worker.promises.rows import Attempt, FollowUp, Ledger
 
 _BEIJING = timedelta(hours=8)
 _FAR = 2**62
+_SEEN_AFTER_MS = 5
+"""Instants in rows are of the writing; others see it a little later."""
 NEEDED_ABOVE = 2
 """People, above the account's `four_eyes_above`."""
 Policies = Mapping[str, Policy]
@@ -74,11 +76,15 @@ def _approved(follow_up: FollowUp, attempt: Attempt, policy: Policy, ledger: Led
 
 
 def _requesters(follow_up: FollowUp, at: int, ledger: Ledger) -> set[str]:
-    """Return who had asked for it by then: by the plan that stood, or by a retry."""
+    """Return who had asked for it by then, for all to see: by the plan that stood, or by a retry."""
     plans = [one for one in ledger.plans if one.account == follow_up.account and one.order_id == follow_up.order_id]
-    standing = [one.requested_by for one in plans if one.put_at <= at][-1:]
-    retried = [one.actor for one in ledger.retries if one.follow_up_id == follow_up.id and one.action == "retry"]
-    return {*standing, *retried, follow_up.requested_by or ""}
+    standing = [one.requested_by for one in plans if one.put_at + _SEEN_AFTER_MS <= at][-1:]
+    retried = [
+        one.actor
+        for one in ledger.retries
+        if one.follow_up_id == follow_up.id and one.action == "retry" and one.at + _SEEN_AFTER_MS <= at
+    ]
+    return {*standing, *retried}
 
 
 def paid_otherwise(ledger: Ledger, books: Books, prices: Prices, knowable: Knowable) -> Iterator[str]:

@@ -28,8 +28,8 @@ MAX_SHOWN = 5
 CLOCKS_APART_MS = 2_000
 ANSWERED_WITHIN_MS = 8_000
 """A question that was asked so long ago has its answer, or none."""
-WRITTEN_WITHIN_MS = 15_000
-"""What a transaction writes is there for all so long after it began, or never (locks, slow answers)."""
+WRITTEN_WITHIN_MS = 60_000
+"""What a transaction writes is there for all so long after it began, or never: a worker may stand still."""
 _LISTS_READ = "SELECT (extract(epoch FROM min(position)) * 1000)::bigint FROM cursors WHERE target IS NULL"
 
 

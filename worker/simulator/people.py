@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import msgspec
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from worker.domain.operators import Actor, RefusedError, Role
@@ -183,5 +184,7 @@ class People:
                 await decision()
             except RefusedError as error:
                 self._trace.note(f"refused: {what}", "people", str(error)[:80])
+            except DBAPIError:  # a worker that stands still holds the lock: at the next look, perhaps
+                self._trace.note("people: in vain", "people", what)
             else:
                 self._trace.note(f"people: {what}", "people")

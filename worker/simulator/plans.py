@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiokafka.errors import KafkaConnectionError
+from sqlalchemy.exc import DBAPIError
 
 from worker.broker.topics import PLANS
 from worker.demo.stage import HANDOVER
@@ -83,12 +84,15 @@ class Planner:
         return True
 
     async def _by_http(self, life: Life, document: dict[str, Any], planner: str, identity: str) -> bool:  # noqa: ARG002
-        """Do what the route does; False while the database is away."""
+        """Do what the route does; False while the database is away, or somebody holds the lock."""
         if self._play.postgres.is_away:
             return False
         key = OrderKey(ACCOUNT, Platform.ALIBABA_1688, str(life.order_id))
-        async with transaction(self._play.people.engine) as connection:
-            await plan_store.put(connection, key, read_plan(document), requested_by=planner, reason="simulated")
+        try:
+            async with transaction(self._play.people.engine) as connection:
+                await plan_store.put(connection, key, read_plan(document), requested_by=planner, reason="simulated")
+        except DBAPIError:
+            return False
         return True
 
 
