@@ -110,6 +110,7 @@ FOLLOWED = {
     "trouble_s": 45.0,
     "arrival_s": 0.0,
     "machines": 2,
+    "unpaid_s": 60.0,
     "limit": "3000.00",
     "daily_budget": None,
     "lost_callbacks": 0.0,

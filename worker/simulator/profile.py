@@ -111,7 +111,7 @@ def profile_of(seed: int) -> Profile:
         trouble_s=rng.uniform(25.0, 60.0)
         if followed
         else rng.uniform(*rng.choice(((8.0, 25.0), (8.0, 25.0), (20.0, 70.0)))),
-        unpaid_s=rng.choice((30.0, 30.0, 60.0)),
+        unpaid_s=rng.choice((40.0, 60.0)),
         level=rng.choice(LEVELS),
         lost_callbacks=1.0 if lists_only else rng.choice((0.0, 0.05, 0.3)),
         speed=60_000.0 if followed else rng.choice((8_000.0, 20_000.0)),
