@@ -1,8 +1,8 @@
 """What only a witness inside the database can see, written to tables of its own that the product knows nothing of.
 
-A claim that is taken over while its lease runs, a spool that is drained in another order than it was filled, a call that
-is begun under somebody else's claim, or against what stands there at that very moment: a pause, a newer plan, a refund,
-another call. The witness says in its own words what the product's guards say in theirs.
+A claim that is taken over while its lease runs, a spool that is drained in another order than it was filled, a call
+that is begun under somebody else's claim, or against what stands there at that very moment: a pause, a newer plan, a
+refund, another call. The witness says in its own words what the guards of the product say in theirs.
 """
 
 from __future__ import annotations
