@@ -124,15 +124,15 @@ SLOW = CALM | {"slow network": 0.4}
 EFFECT_MUTANTS = (
     Mutant(freight_at_any_price, FOLLOWED | {"freight_limit": "31.00"}),
     Mutant(one_word_is_enough, ASKING, CALM),
+    Mutant(approval_used_twice, ASKING, CALM),
+    Mutant(plan_version_ignored, FOLLOWED | {"planned": 1.0, "orders": 6, "level": "none"}, SLOW),
     Mutant(pause_not_looked_at_at_the_begin, FOLLOWED, SLOW | {"effects paused": 0.9}),
 )
 """Found within the bound."""
 NOT_SEARCHED_FOR_YET = (
     Mutant(booking_retried_without_looking, FOLLOWED | {"level": "none"}, CALM | {"answer lost": 0.4}),
     Mutant(receipt_without_looking_at_refunds, FOLLOWED, CALM | {"refund asked": 0.2}),
-    Mutant(receipt_before_the_goods, FOLLOWED, CALM),
-    Mutant(approval_used_twice, ASKING, CALM),
-    Mutant(plan_version_ignored, FOLLOWED | {"planned": 1.0, "orders": 6, "level": "none"}, SLOW),
+    Mutant(receipt_before_the_goods, FOLLOWED | {"speed": 8_000.0}, CALM),
     Mutant(
         cleared_too_soon,
         FOLLOWED | {"followed": False, "attempts": 2, "settle_s": 15.0, "level": "usual", "unpaid_s": 60.0},
