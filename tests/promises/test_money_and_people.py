@@ -116,6 +116,13 @@ def test_a_price_may_rise_under_a_payment_but_not_before_its_read(moved_at: int,
     assert money.moved(desk.ledger, desk.books) == 1
 
 
+def test_what_was_decided_on_may_be_paid_whatever_became_of_the_price_between() -> None:
+    desk = Desk()
+    desk.called(desk.wanted(Effect.PAY), 100, 5_000, asked_at=90)
+    desk.paid(5_000)
+    assert list(money.paid_otherwise(desk.ledger, desk.books, {}, EXACT)) == []
+
+
 def against(desk: Desk, slack: int = 5) -> list[str]:
     return list(people.against_people(desk.ledger, written_within_ms=slack))
 

@@ -96,8 +96,10 @@ def paid_otherwise(ledger: Ledger, books: Books, prices: Prices, knowable: Knowa
         calls = [call for call in ledger.calls(Effect.PAY, payment.order_id) if call.sent_at <= payment.at]
         if payment.how != OUR_CALL or not calls:
             continue  # without any call it is told elsewhere
+        decided = [call.amount_minor for call in calls]
+        if payment.amount_fen in decided:
+            continue
         if not any(_was_true(call, payment.order_id, payment.at, prices, knowable) for call in calls):
-            decided = [call.amount_minor for call in calls]
             yield f"I1: {payment.amount_fen} fen were taken for order {payment.order_id}, {decided} were decided on"
 
 
