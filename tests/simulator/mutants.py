@@ -300,8 +300,9 @@ MUTANTS = (
     ),
     Mutant(
         budget_read_without_lock,
-        CROWDED | {"daily_budget": "500.00", "trouble_s": 25.0, "settle_s": 3.0, "list_lag_s": 0.0},
-        ALIVE | {"slow database": 0.12, "notification lost": 0.0, "answer lost": 0.0},
+        CROWDED | {"daily_budget": "3000.00", "trouble_s": 25.0},
+        ALIVE | {"slow database": 0.12, "notification lost": 0.0},
+        start=4,
     ),
     Mutant(cursor_without_overlap, QUICK | {"lists_only": True, "lost_callbacks": 1.0, "list_lag_s": 8.0}),
     Mutant(outbox_by_cursor, CROWDED, ALIVE | {"slow database": 0.15}),

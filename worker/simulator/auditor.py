@@ -64,6 +64,12 @@ class Auditor:
     def _witnessed(self) -> Iterator[str]:
         for (what,) in self._session.query("SELECT what FROM seen ORDER BY id"):
             yield f"I1: {what}"
+        limited = {
+            one.name for one in self._play.fleet.accounts if one.policy.daily_budget or one.policy.monthly_budget
+        }
+        for (account,) in self._session.query("SELECT DISTINCT account FROM crowded"):
+            if account in limited:
+                yield f"I1: two calls spent of {account} at the same time, and neither saw what the other one spent"
 
     # What must hold when the world is at rest
 

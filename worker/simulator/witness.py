@@ -2,13 +2,16 @@
 
 A claim that is taken over while its lease runs, a spool that is drained in another order than it was filled, a call
 that is begun under somebody else's claim, or against what stands there at that very moment: a pause, a newer plan, a
-refund, another call. The witness says in its own words what the guards of the product say in theirs.
+refund, another call; and two who spend of one account at once and so do not see each other. The witness says in its
+own words what the guards of the product say in theirs.
 """
 
 from __future__ import annotations
 
 from worker.storage.follow_up_claims import ALIVE
 
+_SPENDING = 0x51
+"""First key of the witness's own locks: held by whoever has spent of an account, until his transaction ends."""
 _MACHINE = "coalesce(current_setting('virtual.machine', true), '')"
 
 
@@ -73,4 +76,19 @@ BEGIN
 END $$;
 CREATE TRIGGER watch_calls AFTER INSERT ON follow_up_attempts
     FOR EACH ROW EXECUTE FUNCTION {schema}.watch_calls();
+{_spending(schema)}
+"""  # noqa: S608 - names are ours
+
+
+def _spending(schema: str) -> str:
+    return f"""
+CREATE TABLE {schema}.crowded (account text NOT NULL);
+CREATE FUNCTION {schema}.watch_spending() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NOT pg_try_advisory_xact_lock({_SPENDING}, hashtext(NEW.account)) THEN
+        INSERT INTO {schema}.crowded VALUES (NEW.account);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER watch_spending AFTER INSERT ON spendings
+    FOR EACH ROW EXECUTE FUNCTION {schema}.watch_spending();
 """  # noqa: S608 - names are ours
