@@ -284,8 +284,8 @@ MUTANTS = (
     Mutant(arrival_time_in_the_merge, LONG, {"stale read": 0.6}),
     Mutant(
         stale_snapshot_overwrites_newer,
-        CROWDED | {"orders": 8, "speed": 8_000.0},
-        ALIVE | {"send refused": 0.4, "answer lost": 0.0, "slow network": 0.3},
+        CROWDED | {"orders": 12, "speed": 8_000.0, "arrival_s": 15.0, "trouble_s": 40.0},
+        ALIVE | {"send refused": 0.5, "answer lost": 0.0, "slow network": 0.3, "presence lost": 0.0},
         start=3,
     ),
     Mutant(retry_on_timeout, TEMPTING, LOSING),
