@@ -40,6 +40,7 @@ def create_engine(
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
         pool_pre_ping=True,
+        pool_use_lifo=True,
         hide_parameters=True,  # an error's text goes to the log, and parameters can be whole messages
         connect_args={
             "timeout": CONNECT_TIMEOUT_S,
