@@ -36,6 +36,10 @@ _SETTINGS = {
     "max_connections": "200",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "1h",
+    "plan_cache_mode": "force_generic_plan",  # planned once per session, not anew for each of the first five times
+    "update_process_title": "off",
+    "track_activities": "off",
+    "track_counts": "off",
 }
 
 # now() and clock_timestamp() are looked up here before pg_catalog, so that the product's SQL runs on virtual time as it
