@@ -82,7 +82,9 @@ def pay_beyond_the_limit(world: Evidence) -> None:
 
 
 def pay_another_price(world: Evidence) -> None:
-    world.prices[ORDER] = [(0, 4_000), (NOW - HOUR, 5_500)]
+    world.prices[ORDER] = [(0, 5_000), (NOW - HOUR, 5_500)]
+    paid = world.books.payments[0]
+    world.books = msgspec.structs.replace(world.books, payments=[msgspec.structs.replace(paid, amount_fen=5_500)])
 
 
 def forget_a_callback(world: Evidence) -> None:
@@ -124,7 +126,7 @@ def wait_in_silence(world: Evidence) -> None:
         (pay_again, "I1", "was paid 2 times"),
         (pay_behind_our_back, "I1", "the ledger has 0 calls"),
         (pay_beyond_the_limit, "I1", "without enough approvals: the limit is 10000"),
-        (pay_another_price, "I1", "5000 fen were taken"),
+        (pay_another_price, "I1", "5500 fen were taken"),
         (forget_a_callback, "I2", f"order {ORDER} stamped 17 was answered 200 by worker-2"),
         (set_something_aside, "I2", "3 dead letters: unreadable"),
         (differ, "I3", "status: 'waitbuyerpay', in truth 'waitsellersend'"),
