@@ -9,8 +9,9 @@ import msgspec
 from proof.chaos.evidence import Evidence
 from worker.domain.clock import SECOND, Millis
 from worker.domain.policy import Policy
-from worker.promises import changes, effects, money, people
+from worker.promises import changes
 from worker.promises.effects import Knowable
+from worker.promises.verdict import broken_effects
 from worker.simulator.pushes import about
 
 PROMISES = {
@@ -47,13 +48,13 @@ class Finding(msgspec.Struct, frozen=True):
 def judge(evidence: Evidence, policies: Mapping[str, Policy], wrong_clocks: list[WrongClock]) -> list[Finding]:
     """Return the verdict on every promise."""
     knowable = Knowable(as_of_by(wrong_clocks))
-    told = [*_changes(evidence)]
+    ledger, books, prices = evidence.ledger, evidence.books, evidence.prices
     broken = [
-        *_money(evidence, policies, knowable),
+        *broken_effects(ledger, books, prices, policies, knowable, written_within_ms=WRITTEN_WITHIN_MS),
         *_callbacks(evidence),
         *(f"I2: {letters}" for letters in evidence.letters),
-        *(_difference(evidence)),
-        *told,
+        *_differences(evidence),
+        *_changes(evidence),
         *(f"I6: {what}" for what in evidence.stuck),
         *(f"I6: {what} waits without an open alert" for what in evidence.mute),
     ]
@@ -80,20 +81,6 @@ def as_of_by(wrong_clocks: list[WrongClock]) -> Callable[[str, int], int]:
     return as_of
 
 
-def _money(evidence: Evidence, policies: Mapping[str, Policy], knowable: Knowable) -> Iterator[str]:
-    ledger, books = evidence.ledger, evidence.books
-    yield from effects.twice(books)
-    yield from effects.behind_our_back(ledger, books)
-    yield from effects.booked_twice(ledger, books)
-    yield from effects.told_otherwise(ledger, books)
-    yield from effects.too_early(ledger, books, knowable)
-    yield from money.beyond_leave(ledger, policies)
-    yield from money.paid_otherwise(ledger, books, evidence.prices, knowable)
-    yield from money.over_budget(ledger, policies)
-    yield from money.unseen_spending(ledger, books)
-    yield from people.against_people(ledger, written_within_ms=WRITTEN_WITHIN_MS)
-
-
 def _callbacks(evidence: Evidence) -> Iterator[str]:
     for passed in evidence.accepted:
         stamp, order_ids = about(passed.body.encode())
@@ -105,7 +92,7 @@ def _callbacks(evidence: Evidence) -> Iterator[str]:
                 )
 
 
-def _difference(evidence: Evidence) -> Iterator[str]:
+def _differences(evidence: Evidence) -> Iterator[str]:
     for one in evidence.comparison.differences:
         yield f"I3: order {one.order_id} {one.field}: {one.model!r}, in truth {one.truth!r}"
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 # Each statement answers one column of words, one row per thing.
-LEFT = """
-SELECT 'follow-up ' || effect || ' ' || purpose || ' of order ' || order_ref || ' is ' || state ||
-    coalesce(' (' || reason || ')', '') FROM follow_ups WHERE state IN ('planned', 'sending', 'unknown')
-UNION ALL SELECT 'change ' || key || '/' || sequence || ' is not published' FROM outbox WHERE published_at IS NULL
+NOT_PASSED_ON = """
+SELECT 'change ' || key || '/' || sequence || ' is not published' FROM outbox WHERE published_at IS NULL
 UNION ALL SELECT 'event ' || id || ' waits in the spool' FROM spool
 UNION ALL SELECT 'alert notice ' || id || ' waits' FROM alert_notices WHERE published_at IS NULL
 """
+"""What the workers still have to pass on."""
+LEFT = f"""
+SELECT 'follow-up ' || effect || ' ' || purpose || ' of order ' || order_ref || ' is ' || state ||
+    coalesce(' (' || reason || ')', '') FROM follow_ups WHERE state IN ('planned', 'sending', 'unknown')
+UNION ALL {NOT_PASSED_ON}
+"""  # noqa: S608 - a constant
 """What the workers still have to do."""
 MUTE = """
 SELECT f.state || ' ' || f.effect || ' of ' || o.order_id FROM follow_ups f JOIN orders o ON o.id = f.order_ref

@@ -10,11 +10,11 @@ import msgspec
 
 from worker.broker import topics
 from worker.demo.compare import compare
-from worker.promises import changes, effects, money, people, rest
+from worker.promises import changes, effects, rest
 from worker.promises.books import Books, books_of
 from worker.promises.effects import Knowable
-from worker.promises.rows import LEDGER, Ledger, read_ledger
-from worker.sandbox.messages import Notice
+from worker.promises.rows import LEDGER, read_ledger
+from worker.promises.verdict import broken_effects
 from worker.sandbox.truth import tell_truth
 from worker.simulator.coverage import cover, too_late
 from worker.simulator.kafka import PARTITIONS
@@ -40,26 +40,14 @@ class Auditor:
         self._play = play
         self._session = play.session
         self._world = play.sandbox.world
-        self._prices: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self._knowable = Knowable(self._known_as_of)
         self._too_late = too_late()
-
-    def watch(self) -> None:
-        """Listen to what the marketplace tells, before anything gets lost: prices as they really were."""
-        tell = self._world._tell  # noqa: SLF001 - an auditor looks over the marketplace's shoulder
-
-        def told(notice: Notice) -> None:
-            order = notice.order
-            self._prices[order.order_id].append((self._play.clock.now_ms(), order.total_fen))
-            tell(notice)
-
-        self._world._tell = told  # noqa: SLF001 - as above
 
     # What must hold at every moment
 
     def at_any_time(self) -> list[str]:
         """Return promises that are broken already, however things go on."""
-        return [*effects.twice(self._books()), *self._witnessed()]
+        return [*effects.twice(books_of(self._world.ledgers, ())), *self._witnessed()]
 
     def _witnessed(self) -> Iterator[str]:
         for (what,) in self._session.query("SELECT what FROM seen ORDER BY id"):
@@ -86,31 +74,20 @@ class Auditor:
     async def at_rest(self, waits_for: list[str]) -> list[str]:
         """Return every promise that is broken now that nothing happens any more."""
         broken = [f"I6: it does not come to rest: {what}" for what in waits_for[:MAX_SHOWN]]
-        broken += self.at_any_time()
+        broken += self._witnessed()
         ledger = read_ledger(self._session.value(LEDGER) or "")
         books = self._books()
-        broken += self._effects(ledger, books)
+        policies = {one.name: one.policy.to_policy(frozenset()) for one in self._play.fleet.accounts}
+        prices = self._play.sandbox.prices
+        broken += broken_effects(ledger, books, prices, policies, self._knowable, written_within_ms=WRITTEN_WITHIN_MS)
         broken += self._callbacks()
-        broken += await self._truth()
+        broken += await self._truth(books)
         broken += self._changes()
         broken += [f"I6: {what} waits without an open alert" for (what,) in self._session.query(rest.MUTE)]
         broken += [f"I2: {what}" for (what,) in self._session.query(rest.LETTERS)]
         broken += self._spool_order()
         cover(self._play.trace.counts, self._session, ledger, books, zombies=too_late() - self._too_late)
         return broken
-
-    def _effects(self, ledger: Ledger, books: Books) -> Iterator[str]:
-        """I1: nothing twice, too early, behind our back, or beyond what rules and people allow."""
-        policies = {one.name: one.policy.to_policy(frozenset()) for one in self._play.fleet.accounts}
-        yield from effects.behind_our_back(ledger, books)
-        yield from effects.booked_twice(ledger, books)
-        yield from effects.told_otherwise(ledger, books)
-        yield from effects.too_early(ledger, books, self._knowable)
-        yield from money.beyond_leave(ledger, policies)
-        yield from money.paid_otherwise(ledger, books, self._prices, self._knowable)
-        yield from money.over_budget(ledger, policies)
-        yield from money.unseen_spending(ledger, books)
-        yield from people.against_people(ledger, written_within_ms=WRITTEN_WITHIN_MS)
 
     def _known_as_of(self, order_id: str, asked_at: int) -> int:
         """Return what a read asked then may have shown, by a clock that is a little off: perhaps the past."""
@@ -142,12 +119,11 @@ class Auditor:
                         f"{accepted.machine}, and nobody knows it ({letters} dead letters)"
                     )
 
-    async def _truth(self) -> list[str]:
+    async def _truth(self, books: Books) -> list[str]:
         """I3: every order equals the marketplace's truth, field by field."""
-        orders = self._books().orders
 
         async def truth() -> Any:
-            for order in orders.values():
+            for order in books.orders.values():
                 yield msgspec.to_builtins(order)
 
         engine = create_engine(self._play.fleet.settings.dsn, application="auditor", pool_size=1)

@@ -36,8 +36,8 @@ def cover(counts: Counter[str], session: Session, ledger: Ledger, books: Books, 
     for name, number in session.query(_COUNTS):
         counts[name or ""] = int(number or 0)
     counts["unknowns"] = sum(attempt.outcome in ("unclear", "unknown") for attempt in ledger.attempts)
-    counts["second attempts"] = sum(attempt.outcome != "not_sent" for attempt in ledger.attempts) - sum(
-        any(attempt.outcome != "not_sent" for attempt in ledger.attempts_of(one.id)) for one in ledger.follow_ups
+    counts["second attempts"] = sum(attempt.left for attempt in ledger.attempts) - sum(
+        any(attempt.left for attempt in ledger.attempts_of(one.id)) for one in ledger.follow_ups
     )
     for effect in Effect:
         ids = {one.id for one in ledger.of(effect)}

@@ -135,7 +135,6 @@ class Play:
         client = httpx.AsyncClient(transport=self.callbacks, timeout=None)
         sandbox.outbox.url = f"http://workers/callbacks/{ACCOUNT}/{TOKEN}"
         sender = Sender(sandbox.config, sandbox.outbox, sandbox.now_ms, client)
-        self.auditor.watch()
         gossip.spread(sandbox, self.dice, self.trace)
         background = [
             asyncio.create_task(keep(sandbox.agenda, sandbox.now_ms)),
