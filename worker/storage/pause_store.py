@@ -13,6 +13,7 @@ from worker.domain.operators import Actor, RefusalKind, RefusedError, Role, requ
 from worker.domain.policy import CHANGES
 from worker.storage import alert_store, audit_store
 from worker.storage.engine import transaction
+from worker.storage.follow_up_claims import IS_PAUSED
 from worker.storage.tables import pauses
 from worker.storage.wakeup import Work, notify
 
@@ -30,10 +31,8 @@ _FIND = text(
     """
 )
 _COVERS = text(
-    """
-    SELECT EXISTS (SELECT 1 FROM pauses WHERE lifted_at IS NULL AND (account IS NULL OR account = :account)
-        AND (effect IS NULL OR effect = :effect))
-    """
+    f"SELECT {IS_PAUSED.format(row='asked')} "  # noqa: S608 - a constant
+    "FROM (SELECT CAST(:account AS text) AS account, CAST(:effect AS text) AS effect) AS asked"
 )
 _LIFT = text(
     """
