@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import msgspec
-from aiokafka.errors import KafkaError
-from sqlalchemy.exc import DBAPIError
 
 from proof.chaos.conductor import Conductor, Incident, Say
-from proof.chaos.evidence import Evidence, gather, stuck
+from proof.chaos.evidence import Evidence, gather
 from proof.chaos.faults import KINDS
 from proof.chaos.faults.database import SpoolDiskFull
 from proof.chaos.faults.workers import ClockStep
 from proof.chaos.figures import Figures, count
 from proof.chaos.judge import Finding, WrongClock, judge
-from proof.chaos.pulse import Pulse, accepted_after, records_waiting, recovered_after
+from proof.chaos.pulse import Pulse, accepted_after, recovered_after
+from proof.chaos.rest import rest
 from proof.chaos.schedule import Kind, plan
 from proof.rig import Rig, RigOptions, running_rig
-from worker.demo.compare import compare
-from worker.demo.stage import ACCOUNT
-from worker.demo.twin import TwinError
-from worker.domain.policy import Policy
-
-RESTS_WITHIN_S = 420.0
-"""After the last fault: lives play to their end (two minutes), and what is unknown is read until it is settled."""
-LOOK_EVERY_S = 3.0
-STILL_FOR = 2
-"""So many looks in a row have to find nothing to do."""
 
 
 class ChaosOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +75,9 @@ async def play(options: ChaosOptions, directory: Path, say: Say) -> Run:
         try:
             await _under_load(rig, conductor, options.orders_per_s)
             say(f"{conductor.now_s:6.1f} s  all faults have ended, no new orders; waiting for rest")
-            rest_after_s, waits_for = await _rest(rig, say)
+            rest_after_s, waits_for = await rest(rig)
+            if rest_after_s is not None:
+                say(f"at rest after {rest_after_s} s")
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
@@ -95,7 +85,7 @@ async def play(options: ChaosOptions, directory: Path, say: Say) -> Run:
         evidence = await gather(rig)
         _measure(conductor.incidents, pulse, evidence)
         figures = await count(rig, evidence)
-        findings = judge(evidence, _policies(rig), _wrong_clocks(conductor))
+        findings = judge(evidence, rig.policies, _wrong_clocks(conductor))
     played = {incident.planned.number for incident in conductor.incidents}
     return Run(
         options,
@@ -129,43 +119,6 @@ def _measure(incidents: list[Incident], pulse: Pulse, evidence: Evidence) -> Non
     for incident in incidents:
         incident.accepting_s = accepted_after(accepted, incident.ended_ms)
         incident.recovered_s = recovered_after(pulse.beats, incident.ended_s, ends)
-
-
-async def _rest(rig: Rig, say: Say) -> tuple[float | None, list[str]]:
-    """Wait until nothing is left to do; return after how many seconds (None: not in time), and what was left."""
-    began = time.monotonic()
-    still = 0
-    while True:
-        left = await _left(rig)
-        still = 0 if left else still + 1
-        after = time.monotonic() - began
-        if still >= STILL_FOR:
-            say(f"at rest after {after:.1f} s")
-            return round(after, 1), []
-        if after > RESTS_WITHIN_S:
-            return None, left
-        await asyncio.sleep(LOOK_EVERY_S)
-
-
-async def _left(rig: Rig) -> list[str]:
-    try:
-        stats = await rig.marketplace.stats()
-        if not stats["quiet"]:
-            return [f"{stats['pending_events']} events of the marketplace's lives"]
-        waiting = await records_waiting(rig.kafka.servers)
-        async with rig.engine.connect() as connection:
-            left = await stuck(connection)
-            comparison = await compare(connection, rig.marketplace.truth())
-    except (DBAPIError, OSError, TimeoutError, KafkaError, TwinError) as error:
-        return [f"an answer: {type(error).__name__}"]
-    if waiting:
-        left.append(f"{waiting} records that reconcile has not committed")
-    apart = comparison.orders - comparison.converged
-    return [*left, f"{apart} orders that differ from the truth"] if apart else left
-
-
-def _policies(rig: Rig) -> dict[str, Policy]:
-    return {ACCOUNT: rig.account.policy.to_policy(frozenset())}
 
 
 def _wrong_clocks(conductor: Conductor) -> list[WrongClock]:

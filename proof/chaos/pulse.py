@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import httpx2 as httpx
 import msgspec
@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from proof.rig import Rig, WorkerProcess
-from proof.rig.kafka import PARTITIONS
+from proof.rig.kafka import PARTITIONS, behind
 from worker.broker.topics import TopicNames
 from worker.composition import GROUP
 from worker.domain.clock import SECOND, Millis
@@ -123,7 +123,7 @@ async def records_waiting(servers: str) -> int:
         committed = await admin.list_consumer_group_offsets(GROUP)
     finally:
         await admin.close()
-    return sum(_behind(ends, {partition: one.offset for partition, one in committed.items()}))
+    return behind(ends, {partition: one.offset for partition, one in committed.items()})
 
 
 async def record_ends(servers: str, topics: tuple[str, ...]) -> dict[TopicPartition, int]:
@@ -136,8 +136,3 @@ async def record_ends(servers: str, topics: tuple[str, ...]) -> dict[TopicPartit
         return dict(await consumer.end_offsets(partitions))
     finally:
         await consumer.stop()
-
-
-def _behind(ends: dict[TopicPartition, int], committed: dict[TopicPartition, int]) -> Iterator[int]:
-    for partition, end in ends.items():
-        yield max(0, end - max(0, committed.get(partition, 0)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -53,6 +54,11 @@ class KafkaRig:
             await admin.close()
         leaders = {one["partition"]: one["leader"] for one in described[0]["partitions"]}
         return int(leaders.get(partition, -1))
+
+
+def behind(ends: Mapping[Any, int], committed: Mapping[Any, int]) -> int:
+    """Return the sum of the lags; a partition of which nothing was committed (-1) is read from its start."""
+    return sum(max(0, end - max(0, committed.get(partition, 0))) for partition, end in ends.items())
 
 
 @contextlib.asynccontextmanager

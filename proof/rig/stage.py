@@ -23,6 +23,7 @@ from worker.cli.options import FaultLevel, SandboxOptions
 from worker.demo.office import Office
 from worker.demo.stage import ACCOUNT, DAILY_BUDGET_PER_ORDER
 from worker.demo.twin import Twin
+from worker.domain.policy import Policy
 from worker.embedded import EmbeddedPostgres
 from worker.embedded.ports import free_port
 from worker.storage import schema
@@ -63,6 +64,11 @@ class Rig(msgspec.Struct, frozen=True):
     """One per worker, in their order."""
     marketplace_proxy: TcpProxy
     spool_disk: SpoolDisk
+
+    @property
+    def policies(self) -> dict[str, Policy]:
+        """The rules of the account, as judges and people want them."""
+        return {ACCOUNT: self.account.policy.to_policy(frozenset())}
 
     async def begin(self) -> None:
         """Tell the marketplace where callbacks go; orders begin with `load`."""
@@ -171,7 +177,7 @@ async def _kept_running(workers: list[WorkerProcess]) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def _people(rig: Rig) -> AsyncIterator[None]:
     """The demo's people: who approve or reject what waits, and look into books where no read can tell."""
-    policy_of = policies_of({ACCOUNT: rig.account.policy.to_policy(frozenset())})
+    policy_of = policies_of(rig.policies)
     office = Office(rig.engine, policy_of, rig.marketplace)
     jitter = random.Random(rig.options.seed)  # noqa: S311 - pauses, not secrets
     deciding = asyncio.create_task(keep_running("office", office.run, jitter), name="office")

@@ -11,6 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from proof.rig.kafka import behind
+
 WITHIN_S = 4.0
 
 
@@ -54,8 +56,3 @@ class LagMeter:
 def forgotten(before: Mapping[Any, int], now: Mapping[Any, int]) -> bool:
     """Tell whether a partition that had a committed offset has none now: a broker that has just started says so."""
     return any(offset >= 0 > now.get(partition, -1) for partition, offset in before.items())
-
-
-def behind(ends: Mapping[Any, int], committed: Mapping[Any, int]) -> int:
-    """Return the sum of the lags; a partition of which nothing was committed (-1) is read from its start."""
-    return sum(max(0, end - max(0, committed.get(partition, 0))) for partition, end in ends.items())

@@ -11,9 +11,10 @@ import httpx2
 import msgspec
 
 from proof.chaos.figures import Figures
+from proof.chaos.rest import rest
 from proof.rig import Rig, RigOptions, running_rig
 from proof.rig.kafka import PARTITIONS
-from proof.soak.end import come_to_rest, read_end
+from proof.soak.end import read_end
 from proof.soak.faults import do_faults
 from proof.soak.judge import MUST_END_AT_ZERO, Verdict, judge
 from proof.soak.lag import LagMeter
@@ -77,7 +78,7 @@ async def soak(options: Options, directory: Path, say: Say, keep: Keep) -> Outco
                 group.create_task(_load(rig, options, sampler))
                 group.create_task(do_faults(rig, timetable(options.seconds), record, lambda: sampler.elapsed_s))
             say("load ends; waiting until nothing happens any more")
-            await come_to_rest(rig)
+            await rest(rig)
         at_the_end = await _last_look(sampler)
         end = await read_end(rig)
         tables = await largest_tables(rig.engine)

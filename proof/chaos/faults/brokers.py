@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiokafka.errors import KafkaError
 
-from proof.chaos.faults.fault import Fault
+from proof.chaos.faults.fault import Fault, NetworkFault
 from proof.chaos.schedule import Kind, Lane
-from proof.rig import Link
+from proof.rig import Link, TcpProxy
 from worker.broker.topics import TopicNames
-
-SLOW_S = 0.15
-"""Added to every piece both ways: a confirmation takes longer than a callback may wait for it (0.35 s)."""
 
 
 class KillBroker(Fault):
@@ -51,21 +50,17 @@ class LoseLeader(KillBroker):
         return f"broker {leader}, which led {topic}/{partition}"
 
 
-class KafkaNetwork(Fault):
-    """The network between all workers and all brokers is like `link`; brokers go on talking with each other."""
+class KafkaNetwork(NetworkFault):
+    """Disturbs the network between all workers and all brokers; brokers go on talking with each other."""
 
-    link = Link.CUT
+    slow_s = 0.15
+    """A confirmation takes longer than a callback may wait for it (0.35 s)."""
+    between = "workers to brokers"
 
-    async def begin(self) -> str:
-        """Disturb it."""
-        for proxy in self.rig.kafka.proxies:
-            proxy.set(self.link, SLOW_S)
-        return "workers to brokers"
-
-    async def end(self) -> None:
-        """Heal it."""
-        for proxy in self.rig.kafka.proxies:
-            proxy.set(Link.PASS)
+    @property
+    def proxies(self) -> Sequence[TcpProxy]:
+        """One before each broker."""
+        return self.rig.kafka.proxies
 
 
 class KafkaCut(KafkaNetwork):

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from proof.chaos.faults.fault import Fault
+from proof.chaos.faults.fault import Fault, NetworkFault
 from proof.chaos.schedule import Kind, Lane
 from proof.rig import Link, TcpProxy
-
-SLOW_S = 0.05
-"""Added to every piece both ways: a transaction of ten statements takes a second longer."""
 
 
 class PostgresRestart(Fault):
@@ -38,26 +36,23 @@ class PostgresCrash(Fault):
         await asyncio.to_thread(self.rig.postgres.start)
 
 
-class PostgresNetwork(Fault):
-    """The network between Postgres and workers is like `link`; with `one`, of one worker alone."""
+class PostgresNetwork(NetworkFault):
+    """Disturbs the network between Postgres and all workers; with `one`, of one worker alone."""
 
-    link = Link.CUT
+    slow_s = 0.05
+    """A transaction of ten statements takes a second longer."""
     one = False
 
-    async def begin(self) -> str:
-        """Disturb it."""
-        for proxy in self._proxies():
-            proxy.set(self.link, SLOW_S)
-        return f"{self.worker.name if self.one else 'workers'} to Postgres"
-
-    async def end(self) -> None:
-        """Heal it."""
-        for proxy in self._proxies():
-            proxy.set(Link.PASS)
-
-    def _proxies(self) -> list[TcpProxy]:
+    @property
+    def proxies(self) -> Sequence[TcpProxy]:
+        """One per worker."""
         proxies = self.rig.postgres_proxies
         return [proxies[self.planned.pick(len(proxies))]] if self.one else proxies
+
+    @property
+    def between(self) -> str:
+        """Whose connections."""
+        return f"{self.worker.name if self.one else 'workers'} to Postgres"
 
 
 class PostgresCut(PostgresNetwork):

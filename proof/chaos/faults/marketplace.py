@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from proof.chaos.faults.fault import Fault
+from collections.abc import Sequence
+
+from proof.chaos.faults.fault import NetworkFault
 from proof.chaos.schedule import Kind, Lane
-from proof.rig import Link
-
-SLOW_S = 0.8
-"""Added to every piece both ways: close to what a call may take (3 s here), and with some pieces beyond it."""
+from proof.rig import Link, TcpProxy
 
 
-class MarketplaceNetwork(Fault):
-    """The network from the workers to the marketplace is like `link`; its callbacks go on arriving."""
+class MarketplaceNetwork(NetworkFault):
+    """Disturbs the network from the workers to the marketplace; its callbacks go on arriving."""
 
-    link = Link.CUT
+    slow_s = 0.8
+    """Close to what a call may take (3 s here), and with some pieces beyond it."""
+    between = "workers to marketplace"
 
-    async def begin(self) -> str:
-        """Disturb it."""
-        self.rig.marketplace_proxy.set(self.link, SLOW_S)
-        return "workers to marketplace"
-
-    async def end(self) -> None:
-        """Heal it."""
-        self.rig.marketplace_proxy.set(Link.PASS)
+    @property
+    def proxies(self) -> Sequence[TcpProxy]:
+        """The one before the marketplace."""
+        return [self.rig.marketplace_proxy]
 
 
 class MarketplaceCut(MarketplaceNetwork):

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proof.rig.kafka import behind
 from proof.soak.judge import WARM_UP_SHARE
-from proof.soak.lag import behind, forgotten
+from proof.soak.lag import forgotten
 from proof.soak.record import EVERY_S, MAX_SAMPLES, Record, interval_s
 from proof.soak.timetable import Fault, timetable
 
