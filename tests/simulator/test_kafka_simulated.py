@@ -167,6 +167,27 @@ def test_a_member_of_the_past_commits_nothing_and_another_one_goes_on() -> None:
     assert small.trace.counts["commit refused"] >= 1
 
 
+def test_a_consumer_hears_of_a_record_when_it_arrives_and_waits_meanwhile() -> None:
+    small = Small()
+    group = Group(small)
+
+    async def main() -> None:
+        made = await connected(link(small))
+        consumer = group.member("a")
+        await consumer.start()
+        await asyncio.sleep(60)
+        begun = small.loop.steps
+        await asyncio.sleep(300)
+        assert small.loop.steps - begun < 1_000, "a look every 5 s and a heartbeat every 3, of a few steps each"
+        await made.send(event("k", 1), 5)
+        await asyncio.sleep(0.5)
+        assert group.seen == [("a", 1)]
+        await consumer.stop()
+        await made.stop()
+
+    small.run(main())
+
+
 def test_while_the_brokers_are_away_nothing_is_written_and_nobody_joins() -> None:
     small = Small()
 

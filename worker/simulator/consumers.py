@@ -15,8 +15,8 @@ from worker.broker.consumer import ConsumerOptions, Standing
 from worker.simulator.kafka import Cluster, Member, StoredRecord
 
 HEARTBEAT_S = 3.0
-RETRY_S = 1.0
 FETCH_S = (0.001, 0.02)
+FETCH_WAITS_S = 5.0
 
 
 class SimulatedConsumer:
@@ -42,6 +42,7 @@ class SimulatedConsumer:
         self._tasks: list[asyncio.Task[None]] = []
         self._joined = 0
         self._busy = False
+        self._fetching: asyncio.Future[None] | None = None
         self.running = False
 
     async def start(self) -> None:
@@ -54,6 +55,7 @@ class SimulatedConsumer:
     async def stop(self) -> None:
         """Finish the batch under way and leave."""
         self.running = False
+        self._look_again()
         if self._tasks:
             consuming, staying = self._tasks
             staying.cancel()
@@ -102,13 +104,25 @@ class SimulatedConsumer:
         while self.running:
             records = self._poll()
             if not records:
-                await asyncio.sleep(self._options.wait_ms / 1_000)
+                await self._fetch()
                 continue
             self._busy = True
             await asyncio.sleep(self._cluster.dice.between("fetch", *FETCH_S))
             if not await self._batches.take(tuple(records), self):
                 self.running = False
             self._busy = False
+
+    async def _fetch(self) -> None:
+        """Wait for records, as a fetch does at the broker (not for ever), and then for what comes along with them."""
+        self._fetching = fetch = self._cluster.loop.create_future()
+        self._cluster.fetches[fetch] = lambda partition: partition in self._positions
+        waiting = self._cluster.loop.call_later(FETCH_WAITS_S, _answer, fetch)
+        try:
+            await fetch
+        finally:
+            waiting.cancel()
+            self._cluster.fetches.pop(fetch, None)
+        await asyncio.sleep(self._options.wait_ms / 1_000)
 
     def _poll(self) -> list[StoredRecord]:
         if self._cluster.is_away:
@@ -155,6 +169,16 @@ class SimulatedConsumer:
         self._generation = generation
         group = self._options.group_id
         self._positions = {partition: self._cluster.committed(group, partition) for partition in partitions}
+        self._look_again()
+
+    def _look_again(self) -> None:
+        if self._fetching is not None:
+            _answer(self._fetching)
 
     def revoked(self, partitions: list[TopicPartition]) -> None:
         """Do nothing, as the product's listener does: an unfinished batch is finished, its commit may fail."""
+
+
+def _answer(fetch: asyncio.Future[None]) -> None:
+    if not fetch.done():
+        fetch.set_result(None)

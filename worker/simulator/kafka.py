@@ -6,6 +6,7 @@ present generation commits, members that are declared dead while they live on, a
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -72,6 +73,8 @@ class Cluster:
         self.is_away = False
         self.logs: dict[TopicPartition, list[StoredRecord]] = {}
         self.groups: dict[str, Group] = {}
+        self.fetches: dict[asyncio.Future[None], Callable[[TopicPartition], bool]] = {}
+        """Of consumers that wait for records, and whether they read a partition."""
         self._world = contextvars.copy_context()
 
     def later(self, delay_s: float, action: Callable[[], None]) -> None:
@@ -96,7 +99,13 @@ class Cluster:
             record = StoredRecord(partition.topic, partition.partition, len(log), key, value, tuple(headers))
             log.append(record)
         self.trace.counts["records"] += len(rows)
+        self._answer_fetches(partition)
         self.trace.hidden("append", "kafka", f"{partition.topic}/{partition.partition} to {len(log)}")
+
+    def _answer_fetches(self, partition: TopicPartition) -> None:
+        for fetch, reads in self.fetches.items():
+            if reads(partition) and not fetch.done():
+                fetch.set_result(None)
 
     # Groups
 

@@ -35,6 +35,8 @@ from worker.storage.wakeup import Wakeups, Work
 ROLES = (Role.INTAKE, Role.RECONCILE, Role.FOLLOWUPS, Role.OUTBOUND, Role.OPERATIONS)
 EPOCH_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z, at virtual second 0."""
+MOST_CONNECTIONS = 4
+"""Of one engine; fewer than the product's, so that tasks wait for each other's connections, too."""
 NOTIFIED_S = (0.001, 0.05)
 NOT_NOTIFIED = 0.7
 """Share of notifications that do not arrive in any run: they only hasten, and each one wakes a loop on each machine."""
@@ -192,7 +194,7 @@ class SimulatedOutside(Outside):
         """Return the real engine, without its question before each use: that is half of all round trips."""
         made = super().engine(
             application,
-            pool_size=pool_size,
+            pool_size=min(pool_size, MOST_CONNECTIONS),
             statement_timeout_ms=statement_timeout_ms,
             lock_timeout_ms=lock_timeout_ms,
         )

@@ -56,7 +56,7 @@ def settings(dsn: str) -> Settings:
         call_timeout_s=6.0,
         unknown_first_pause_s=2.0,
         recovery_interval_s=20.0,
-        idle_poll_s=15.0,
+        idle_poll_s=20.0,
         shutdown_timeout_s=5.0,
     )
 
@@ -76,7 +76,7 @@ def account(profile: Profile, token: str) -> Account:
             "poll_interval_s": 10.0,
             "poll_overlap_s": OVERLAP_S,
             "backfill_days": 1,
-            "sweep_s": 86_400.0 if profile.lists_only else 40.0,
+            "sweep_s": 86_400.0 if profile.lists_only else 60.0,
             "max_concurrent_reads": 3,
             "rate_per_s": 100.0,
             "burst": 50,

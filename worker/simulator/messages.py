@@ -12,6 +12,10 @@ CANCEL_CODE = 80_877_102
 HEADER = 5
 """Bytes of a message before its body: the kind, and the length of what follows the kind."""
 LENGTH = struct.Struct("!i")
+READY, ERROR, NOTICE, PARSED = b"ZEN1"
+_AUTHENTICATION = ord("R")
+_DESCRIBED = b"TnE"
+_ENDS_EARLY = frozenset({b"", b"H"})
 _AUTH_WAITS = frozenset({3, 5, 10, 11})
 """Authentication requests that want an answer: clear text, MD5, SASL, SASL continued."""
 
@@ -46,7 +50,7 @@ def query(sql: str) -> bytes:
 
 def message(kind: bytes, body: bytes) -> bytes:
     """Return one message."""
-    return kind + struct.pack("!i", len(body) + 4) + body
+    return kind + LENGTH.pack(len(body) + 4) + body
 
 
 def last_kind(packet: bytes) -> bytes:
@@ -54,7 +58,7 @@ def last_kind(packet: bytes) -> bytes:
     at, kind = 0, b""
     while at + HEADER <= len(packet):
         kind = packet[at : at + 1]
-        at += 1 + struct.unpack_from("!i", packet, at + 1)[0]
+        at += 1 + LENGTH.unpack_from(packet, at + 1)[0]
     return kind
 
 
@@ -62,7 +66,7 @@ def split(answer: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the whole messages of what a server sent: kind and body."""
     at = 0
     while at + HEADER <= len(answer):
-        (length,) = struct.unpack_from("!i", answer, at + 1)
+        (length,) = LENGTH.unpack_from(answer, at + 1)
         if at + 1 + length > len(answer):
             return
         yield answer[at : at + 1], answer[at + HEADER : at + 1 + length]
@@ -75,6 +79,8 @@ class Reader:
     def __init__(self, asked: bytes) -> None:
         self.asked = asked
         self.data = bytearray()
+        self.parts: list[tuple[int, int, int]] = []
+        """The messages so far: kind (a byte), where its body begins, and where it ends."""
         self._at = 0
         self.status = b""
         """Of the last ReadyForQuery: I idle, T in a transaction, E in a failed one; empty if none came."""
@@ -82,24 +88,28 @@ class Reader:
     def feed(self, part: bytes) -> bool:
         """Take what came; True once the answer is whole."""
         self.data += part
+        data, at, size = self.data, self._at, len(self.data)
         whole = False
-        while self._at + HEADER <= len(self.data):
-            (length,) = struct.unpack_from("!i", self.data, self._at + 1)
-            end = self._at + 1 + length
-            if end > len(self.data):
-                return False
-            whole = self._ends(self.data[self._at : self._at + 1], self._at + HEADER)
-            self._at = end
-        return whole and self._at == len(self.data)
+        while at + HEADER <= size:
+            end = at + 1 + LENGTH.unpack_from(data, at + 1)[0]
+            if end > size:
+                whole = False
+                break
+            kind, body_at = data[at], at + HEADER
+            self.parts.append((kind, body_at, end))
+            whole = kind == READY or (self.asked in _ENDS_EARLY and self._ends(kind, body_at))
+            if kind == READY:
+                self.status = bytes(data[body_at : body_at + 1])
+            at = end
+        self._at = at
+        return whole and at == size
 
-    def _ends(self, kind: bytes | bytearray, body_at: int) -> bool:
-        if kind == b"Z":
-            self.status = bytes(self.data[body_at : body_at + 1])
-            return True
+    def _ends(self, kind: int, body_at: int) -> bool:
+        """Tell whether an answer ends here though no turn does."""
         if self.asked == b"":  # while the session begins
-            code = struct.unpack_from("!i", self.data, body_at)[0] if kind == b"R" else 0
-            return bool(kind == b"E" or (kind == b"R" and code in _AUTH_WAITS))
-        return bool(self.asked == b"H" and kind in (b"T", b"n", b"E"))
+            code = LENGTH.unpack_from(self.data, body_at)[0] if kind == _AUTHENTICATION else 0
+            return kind == ERROR or code in _AUTH_WAITS
+        return kind in _DESCRIBED
 
 
 def fields_of(body: bytes) -> dict[str, str]:

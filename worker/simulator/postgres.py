@@ -39,6 +39,8 @@ class Postgres:
         self.address = database.address
         self.session = database.session
         self._spares = database.spares
+        for backend in self._spares:
+            backend.forget()
         self.descriptions = database.descriptions
         self.loop = loop
         self.dice = dice
@@ -162,10 +164,9 @@ class Postgres:
                 for wire in list(self._waiting):
                     if wire not in self._waiting or self.is_blocked(wire.pid):
                         continue
-                    answer = wire.read()
-                    if answer is not None:
+                    if wire.read():
                         self._waiting.remove(wire)
-                        wire.answered(answer)
+                        wire.answered()
                         moved = True
         finally:
             self._settling = False

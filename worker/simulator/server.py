@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from worker.embedded import EmbeddedPostgres
 from worker.simulator import messages, witness
-from worker.simulator.driver import tell_types
-from worker.simulator.postponed import Descriptions
+from worker.simulator.driver import tell
+from worker.simulator.postponed import PREPARED, Descriptions
 from worker.storage import schema
 
 ROLE = "simulated"
@@ -70,6 +70,9 @@ _RESTART_NUMBERS = (
 )
 
 
+_RESET = messages.query("ROLLBACK; RESET ALL; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *")
+
+
 class ServerError(RuntimeError):
     """The server said no to the simulation itself."""
 
@@ -89,6 +92,9 @@ class Backend:
             raise ServerError("the server does not let us in")
         self.pid = struct.unpack_from("!i", key)[0]
         self._secret = key[4:]
+        self.prepared: set[bytes] = set()
+        """Names of the statements that it was given since it last forgot them all."""
+        self.exchange(PREPARED, b"S")
 
     def exchange(self, packet: bytes, asked: bytes) -> bytes:
         """Send a request and return the whole answer, whatever it says. Raises ServerError if the session ends."""
@@ -115,11 +121,20 @@ class Backend:
         return part
 
     def reset(self, *, settled: bool) -> None:
-        """Undo and forget everything that the session did. `settled`: its last request has been answered whole."""
+        """Undo what the session did and has not committed, and everything that it set or holds.
+
+        `settled`: its last request has been answered whole. What was prepared stays: see `forget`.
+        """
         if not settled:
             self.exchange(messages.message(b"S", b""), b"S")
-        self.exchange(messages.query("ROLLBACK"), b"Q")
-        self.exchange(messages.query("DISCARD ALL"), b"Q")
+        self.exchange(_RESET, b"Q")
+
+    def forget(self) -> None:
+        """Forget what was prepared: plans depend on what the tables hold, and a run must not depend on the last one."""
+        if self.prepared:
+            names = sorted(name.decode() for name in self.prepared)
+            self.exchange(messages.query("; ".join(f"DEALLOCATE {name}" for name in names)), b"Q")
+            self.prepared.clear()
 
     def cancel(self) -> None:
         """Let the statement fail that the session is busy with; its answer is still to be read."""
@@ -221,7 +236,7 @@ class Database:
         self.spares: list[Backend] = []
         """Sessions that wait for their next connection."""
         self.descriptions: Descriptions = {}
-        tell_types(dsn + "?sslmode=disable")
+        tell(dsn + "?sslmode=disable")
 
     def close(self) -> None:
         """End all sessions."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from worker.simulator import messages
 from worker.simulator.loop import MACHINE
-from worker.simulator.postponed import COMMIT, ROLLBACK, Postponed
+from worker.simulator.postponed import Postponed
 from worker.simulator.server import ANSWER_WITHIN_S, LOOK_S
 
 if TYPE_CHECKING:
@@ -47,15 +47,14 @@ class Wire(asyncio.Transport):
         self._settled = True  # the last answer ended with ReadyForQuery: a statement of ours may go before
         self._reader: messages.Reader | None = None
         self._sent = b""
-        self._skip = 0
         self._lock_timeout_s = 10.0
         self._status = b"I"
         self._began = ""
         self._notices: list[str] = []
         self._answered_at = 0.0
         self._is_watched = False
-        self._postponed = Postponed(postgres.descriptions)
-        self._parses = 0
+        self._postponed = Postponed(postgres.descriptions, self._backend.prepared)
+        self._ahead = 0
 
     # What the driver sees
 
@@ -133,19 +132,16 @@ class Wire(asyncio.Transport):
         answer = self._without_server(self._sent)
         if answer is not None:
             self._reader.feed(answer)
-            self.answered(answer)
+            self.answered()
             return
-        front, self._parses = b"", 0
-        if self._sent[messages.HEADER : -1] not in {COMMIT, ROLLBACK}:
-            front, self._parses = self._postponed.take(self._clock())
-        self._skip = 1 if front[:1] == b"Q" else 0
-        self._socket.sendall(front + self._sent)
+        failed = self._status == b"E" or not self._settled
+        request, self._ahead = self._postponed.request(self._sent, self.postgres.now_text(), self._began, failed=failed)
+        self._socket.sendall(request)
         self._settled = False
-        answer = self.read()
-        if answer is None:
-            self.postgres.wait_for_lock(self, self._lock_timeout_s)
+        if self.read():
+            self.answered()
         else:
-            self.answered(answer)
+            self.postgres.wait_for_lock(self, self._lock_timeout_s)
 
     def _without_server(self, packet: bytes) -> bytes | None:
         """Return the answer to a packet whose turn at the server comes later, or that another session asked before."""
@@ -179,54 +175,32 @@ class Wire(asyncio.Transport):
         self._started = True
         self._arrive(self._backend.greeting)
 
-    def _clock(self) -> str:
-        """Return the statements that tell the server what time it is."""
-        if not self._settled:
-            return ""
-        return f"SET virtual.now = '{self.postgres.now_text()}'; SET virtual.began = '{self._began}'"
-
-    def read(self, *, patient: bool = False) -> bytes | None:
-        """Read until the answer is whole; None if the statement waits for a lock (unless `patient`)."""
+    def read(self, *, patient: bool = False) -> bool:
+        """Read until the answer is whole; False if the statement waits for a lock (unless `patient`)."""
         reader = self._reader
         if reader is None:
-            return None
+            return False
         waited = 0.0
         while True:
             part = self._backend.receive()
             if part is None:
                 waited += LOOK_S
                 if not patient and self.postgres.is_blocked(self.pid):
-                    return None
+                    return False
                 if waited > ANSWER_WITHIN_S:
                     raise RuntimeError(f"the server does not answer {self._sent[:200]!r}")
                 continue
-            while part and self._skip:
-                part = self._skipped(part)
-            if part and reader.feed(part):
-                return bytes(reader.data)
+            if reader.feed(part):
+                return True
 
-    def _skipped(self, part: bytes) -> bytes:
-        """Drop the answer to the statement in front (it may come in several parts)."""
-        self._front = getattr(self, "_front", b"") + part
-        at = 0
-        while at + 5 <= len(self._front):
-            (length,) = struct.unpack_from("!i", self._front, at + 1)
-            end = at + 1 + length
-            if end > len(self._front):
-                return b""
-            if self._front[at : at + 1] == b"Z":
-                rest, self._front = self._front[end:], b""
-                self._skip = 0
-                return rest
-            at = end
-        return b""
-
-    def answered(self, answer: bytes) -> None:
-        """Take a whole answer from the server and let it travel back."""
+    def answered(self) -> None:
+        """Take the whole answer that was read from the server and let it travel back."""
         reader, self._reader = self._reader, None
-        status = reader.status if reader is not None else b""
+        if reader is None:
+            return
+        status = reader.status
         self._settled = self._settled or bool(status)
-        failed, shown, stripped = self._read_through(answer)
+        failed, shown, stripped = self._read_through(reader)
         if status:
             self._status = status
             if status == b"I":
@@ -241,27 +215,38 @@ class Wire(asyncio.Transport):
         if self.postgres.after(self, self._sent, failed=failed):
             self._arrive(stripped)
 
-    def _read_through(self, answer: bytes) -> tuple[bool, str, bytes]:
+    def _read_through(self, reader: messages.Reader) -> tuple[bool, str, bytes]:
         """Keep what is ours (notices, the key of the session); return whether it failed, an error, and the rest."""
-        failed, shown, kept = False, "", bytearray()
-        for kind, body in messages.split(answer):
-            if kind == b"N":
-                text = messages.fields_of(body).get("M", "")
-                if text.startswith(_NOTIFY):
-                    self._notices.append(text.removeprefix(_NOTIFY))
+        failed, shown, kept, kept_to = False, "", [], 0
+        data, ahead, self._ahead = bytes(reader.data), self._ahead, 0
+        for kind, body_at, end in reader.parts:
+            if kind == messages.NOTICE:
+                text = messages.fields_of(data[body_at:end]).get("M", "")
+                if not text.startswith(_NOTIFY):
                     continue
-            elif kind == b"1" and self._parses:  # of a statement that was postponed
-                self._parses -= 1
+                self._notices.append(text.removeprefix(_NOTIFY))
+            elif kind == messages.ERROR:
+                failed, shown, ahead = True, messages.fields_of(data[body_at:end]).get("C", ""), 0
                 continue
-            elif kind == b"E":
-                failed, shown = True, messages.fields_of(body).get("C", "")
-            kept += messages.message(kind, body)
-        return failed, shown, bytes(kept)
+            elif not ahead:
+                continue
+            else:  # answers what was sent in front
+                ahead -= 1
+                if kind == messages.PARSED:
+                    self._postponed.parsed()
+            kept.append(data[kept_to : body_at - messages.HEADER])
+            kept_to = end
+        return failed, shown, b"".join((*kept, data[kept_to:]))
 
     def _arrive(self, answer: bytes) -> None:
+        """Hand an answer to the driver, in the name of the wire's machine: at once, unless the machine stands still."""
         if self.lost:
             return
-        self.postgres.loop.call_soon(self._received, answer, context=self.postgres.context_of(self))
+        context, loop = self.postgres.context_of(self), self.postgres.loop
+        if loop.is_frozen(self.machine):
+            loop.call_soon(self._received, answer, context=context)
+        else:
+            context.run(self._received, answer)
 
     def _received(self, answer: bytes) -> None:
         if self.lost:
@@ -290,6 +275,5 @@ class Wire(asyncio.Transport):
     def stop_waiting(self) -> None:
         """Let the statement fail that waits for a lock, and take its answer."""
         self._backend.cancel()
-        answer = self.read(patient=True)
-        if answer is not None:
-            self.answered(answer)
+        if self.read(patient=True):
+            self.answered()
