@@ -23,6 +23,8 @@ def test_a_seed_keeps_every_promise_and_is_the_same_run_each_time(database: Data
     assert again.digest == first.digest
     assert again.counts == first.counts
     assert first.faults
+    trouble = profile_of(seed).trouble_s
+    assert trouble < first.virtual_s < trouble + 600, "what was played, and not what the clock shows"
 
 
 def test_two_seeds_are_two_runs(database: Database) -> None:

@@ -21,7 +21,7 @@ from worker.simulator.auditor import Auditor
 from worker.simulator.demon import Demon
 from worker.simulator.dice import Dice
 from worker.simulator.kafka import Cluster
-from worker.simulator.loop import VirtualLoop, run_virtually
+from worker.simulator.loop import START_S, VirtualLoop, run_virtually
 from worker.simulator.machines import Clock, Fleet
 from worker.simulator.market import ACCOUNT, DETAIL, TOKEN, account, sandbox_config, settings
 from worker.simulator.people import People
@@ -72,7 +72,7 @@ def play(
             run_virtually(loop, play_.play())
         finally:
             play_.postgres.close()
-    return Outcome(seed, trace.digest, play_.broken, dice.names, dict(trace.counts), loop.time(), trace.lines)
+    return Outcome(seed, trace.digest, play_.broken, dice.names, dict(trace.counts), loop.time() - START_S, trace.lines)
 
 
 @functools.cache
