@@ -118,6 +118,15 @@ FOLLOWED = {
     "unknowns": 0,
 }
 ASKING = FOLLOWED | {"followed": False, "limit": "1.00", "four_eyes_above": "2.00", "unpaid_s": 60.0, "planned": 0.0}
+HIDDEN = FOLLOWED | {
+    "followed": False,
+    "attempts": 2,
+    "settle_s": 24.0,
+    "level": "none",
+    "machines": 3,
+    "limit": "9000.00",
+}
+"""Money that was taken hides for as long as the rule for second attempts just bears, and several workers look at it."""
 CALM = {"crash before call": 0.0, "crash after call": 0.0, "crash": 0.0, "freeze": 0.0, "kafka away": 0.0}
 SLOW = CALM | {"slow network": 0.4}
 
@@ -127,16 +136,11 @@ EFFECT_MUTANTS = (
     Mutant(approval_used_twice, ASKING, CALM),
     Mutant(plan_version_ignored, FOLLOWED | {"planned": 1.0, "orders": 6, "level": "none"}, SLOW),
     Mutant(pause_not_looked_at_at_the_begin, FOLLOWED, SLOW | {"effects paused": 0.9}),
-)
-"""Found within the bound."""
-NOT_SEARCHED_FOR_YET = (
-    Mutant(booking_retried_without_looking, FOLLOWED | {"level": "none"}, CALM | {"answer lost": 0.4}),
+    Mutant(
+        booking_retried_without_looking, FOLLOWED | {"level": "none", "trouble_s": 120.0}, CALM | {"answer lost": 0.4}
+    ),
     Mutant(receipt_without_looking_at_refunds, FOLLOWED, CALM | {"refund asked": 0.2}),
     Mutant(receipt_before_the_goods, FOLLOWED | {"speed": 8_000.0}, CALM),
-    Mutant(
-        cleared_too_soon,
-        FOLLOWED | {"followed": False, "attempts": 2, "settle_s": 15.0, "level": "usual", "unpaid_s": 60.0},
-        {"answer lost": 0.3, "crash after call": 0.0},
-    ),
+    Mutant(cleared_too_soon, HIDDEN, CALM | {"answer lost": 0.6, "stale read": 0.0}),
 )
-"""Written down, with what they should need to show themselves; the search for them has not been run to its end."""
+"""Each is found within the bound."""
