@@ -97,6 +97,16 @@ def test_the_budgets_count_what_was_decided_on_per_beijing_day() -> None:
     ]
 
 
+@pytest.mark.parametrize(("spent", "is_broken"), [(25_000, True), (25_001, False)])
+def test_nothing_waits_for_a_budget_that_has_room(spent: int, *, is_broken: bool) -> None:
+    desk = Desk()
+    desk.called(desk.wanted(Effect.PAY), 100, spent)
+    desk.wanted(Effect.PAY, "planned", amount_minor=5_000, reason="the account's daily budget does not allow it now")
+    desk.wanted(Effect.PAY, "planned", amount_minor=1, reason="the order is in doubt")
+    told = f"I6: pay of order {ORDER} waits for a budget that has room for 5000 fen"
+    assert list(money.held_back_in_vain(desk.ledger, POLICIES)) == [told] * is_broken
+
+
 def test_what_was_taken_counts_in_the_budget() -> None:
     desk = Desk()
     desk.called(desk.wanted(Effect.PAY), 100, 5_000)

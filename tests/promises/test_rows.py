@@ -35,3 +35,44 @@ async def test_the_ledger_is_read_in_one_statement(engine: AsyncEngine) -> None:
     assert (pause.opened_at, pause.lifted_at) == (1_767_225_600_000, None)
     assert [word.actor for word in ledger.approvals] == ["ann"]
     assert ledger.spendings == []
+
+
+HELD_BACK = """
+INSERT INTO orders (account, platform, order_id, status, evidence)
+VALUES ('main', '1688', '1', 'awaiting_payment', '{}');
+INSERT INTO follow_ups (order_ref, account, effect, purpose, state, budget_refusals, reason, updated_at, due_at)
+SELECT id, 'main', 'pay', 'full', 'planned', 1, 'the account''s daily budget does not allow it now',
+    now() - interval '1 minute', now() + interval '9 minutes' FROM orders
+"""
+ALERT = """
+INSERT INTO alerts (cause, kind, severity, title, details)
+VALUES ('daily', 'budget_exhausted', 'critical', 'Payments wait.', jsonb_build_object('account', 'main'))
+"""
+RELEASED = """
+INSERT INTO spendings (claim_token, follow_up_id, account, amount_minor, spent_at, released_at)
+SELECT '00000000-0000-0000-0000-000000000002', id, 'main', 5, now(), now() FROM follow_ups
+"""
+
+
+async def words(engine: AsyncEngine, statement: str) -> list[str]:
+    async with engine.connect() as connection:
+        return [row[0] for row in await connection.execute(text(statement))]
+
+
+async def test_what_the_budget_holds_back_is_at_rest_but_never_silently(engine: AsyncEngine) -> None:
+    for statement in HELD_BACK.split(";"):
+        await execute(engine, statement)
+    assert await words(engine, rest.LEFT) == []
+    assert await words(engine, rest.MUTE) == ["what is over budget, pay of 1,"]
+    await execute(engine, ALERT)
+    assert await words(engine, rest.MUTE) == []
+
+
+async def test_once_money_is_free_again_what_was_held_back_is_work_that_is_left(engine: AsyncEngine) -> None:
+    for statement in HELD_BACK.split(";"):
+        await execute(engine, statement)
+    await execute(engine, RELEASED)
+    assert len(await words(engine, rest.LEFT)) == 1
+    await execute(engine, "DELETE FROM spendings")
+    await execute(engine, "UPDATE follow_ups SET due_at = now(), updated_at = now()")
+    assert len(await words(engine, rest.LEFT)) == 1, "it was woken, and is to be judged again"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from worker.domain.effects import EffectState
 from worker.domain.policy import Effect, Policy
 from worker.promises.books import OUR_CALL, Books
 from worker.promises.effects import Knowable
-from worker.promises.rows import Attempt, FollowUp, Ledger
+from worker.promises.rest import OVER_BUDGET
+from worker.promises.rows import Attempt, FollowUp, Ledger, Spending
 
 _BEIJING = timedelta(hours=8)
 _FAR = 2**62
@@ -20,6 +22,7 @@ _SEEN_AFTER_MS = 5
 NEEDED_ABOVE = 2
 """People, above the account's `four_eyes_above`."""
 Policies = Mapping[str, Policy]
+_Sums = dict[tuple[str, str], int]
 Prices = Mapping[str, Sequence[tuple[int, int]]]
 """Per order every total that it ever had: since when (Unix ms), and how much."""
 
@@ -126,19 +129,43 @@ def _was_true(call: Attempt, order_id: str, at: int, prices: Prices, knowable: K
 def over_budget(ledger: Ledger, policies: Policies) -> Iterator[str]:
     """Yield the Beijing days and months in which more was decided on than the account's budgets allow."""
     decided = {one.token: one.amount_minor or 0 for one in ledger.attempts}
-    days: dict[tuple[str, str], int] = defaultdict(int)
-    months: dict[tuple[str, str], int] = defaultdict(int)
-    for spending in ledger.spendings:
-        if not spending.released:
-            day = f"{datetime.fromtimestamp(spending.spent_at / 1000, UTC) + _BEIJING:%Y-%m-%d}"
-            days[spending.account, day] += decided[spending.token]
-            months[spending.account, day[:7]] += decided[spending.token]
+    days, months = _spent(ledger, lambda spending: decided[spending.token])
     for account, policy in policies.items():
         budgets = ((days, policy.daily_budget, "day"), (months, policy.monthly_budget, "month"))
         for sums, budget, what in budgets:
             for (whose, when), spent in sums.items():
                 if whose == account and budget is not None and spent > budget:
                     yield f"I1: {spent} fen were spent by {account} in the {what} {when}, {budget} are allowed"
+
+
+def held_back_in_vain(ledger: Ledger, policies: Policies) -> Iterator[str]:
+    """Yield what waits for a budget that had room for it on every day and in every month of the ledger.
+
+    Of what was decided on and what was taken the larger counts: what costs less in the end makes room only later.
+    """
+    decided = {one.token: one.amount_minor or 0 for one in ledger.attempts}
+    sums = _spent(ledger, lambda spending: max(decided[spending.token], spending.amount_minor))
+    for one in ledger.follow_ups:
+        if one.state != EffectState.PLANNED or one.amount_minor is None or not (one.reason or "").endswith(OVER_BUDGET):
+            continue
+        policy = policies[one.account]
+        most = [max((fen for (whose, _), fen in each.items() if whose == one.account), default=0) for each in sums]
+        budgets = zip(most, (policy.daily_budget, policy.monthly_budget), strict=True)
+        if all(budget is None or spent + one.amount_minor <= budget for spent, budget in budgets):
+            fen = one.amount_minor
+            yield f"I6: {one.effect} of order {one.order_id} waits for a budget that has room for {fen} fen"
+
+
+def _spent(ledger: Ledger, fen_of: Callable[[Spending], int]) -> tuple[_Sums, _Sums]:
+    """Return what counts as spent, per account and Beijing day, and per account and month."""
+    days: _Sums = defaultdict(int)
+    months: _Sums = defaultdict(int)
+    for spending in ledger.spendings:
+        if not spending.released:
+            day = f"{datetime.fromtimestamp(spending.spent_at / 1000, UTC) + _BEIJING:%Y-%m-%d}"
+            days[spending.account, day] += fen_of(spending)
+            months[spending.account, day[:7]] += fen_of(spending)
+    return days, months
 
 
 def unseen_spending(ledger: Ledger, books: Books) -> Iterator[str]:

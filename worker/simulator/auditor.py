@@ -10,7 +10,7 @@ import msgspec
 
 from worker.broker import topics
 from worker.demo.compare import compare
-from worker.promises import changes, effects, rest
+from worker.promises import changes, effects, money, rest
 from worker.promises.books import Books, books_of
 from worker.promises.effects import Knowable
 from worker.promises.rows import LEDGER, read_ledger
@@ -80,6 +80,7 @@ class Auditor:
         policies = {one.name: one.policy.to_policy(frozenset()) for one in self._play.fleet.accounts}
         prices = self._play.sandbox.prices
         broken += broken_effects(ledger, books, prices, policies, self._knowable, written_within_ms=WRITTEN_WITHIN_MS)
+        broken += money.held_back_in_vain(ledger, policies)
         broken += self._callbacks()
         broken += await self._truth(books)
         broken += self._changes()
