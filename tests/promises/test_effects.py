@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.promises.desk import ORDER, Desk, refund
 from worker.domain.policy import Effect
 from worker.promises import effects
@@ -109,6 +111,20 @@ def test_a_notice_of_parcels_that_changed_says_nothing_about_the_next() -> None:
     desk.called(desk.wanted(Effect.UPDATE_DOMESTIC_LOGISTICS, "succeeded", purpose="new"))
     desk.told()
     assert list(effects.told_otherwise(desk.ledger, desk.books)) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "by", "is_broken"),
+    [("cancelled", "configuration", False), ("cancelled", "reads", True), ("rejected", "configuration", True)],
+)
+def test_a_notice_that_was_called_off_before_its_repetition_is_left_open(
+    state: str, by: str, *, is_broken: bool
+) -> None:
+    desk = Desk()
+    desk.called(desk.wanted(Effect.UPDATE_DOMESTIC_LOGISTICS, state, cleared={"by": by}), outcome="unclear")
+    desk.told()
+    told = f"I1: order {ORDER} is recorded as not told to the warehouse, the marketplace's books say it was"
+    assert list(effects.told_otherwise(desk.ledger, desk.books)) == [told] * is_broken
 
 
 def test_a_receipt_before_the_goods_were_signed_for() -> None:

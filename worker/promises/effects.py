@@ -84,6 +84,8 @@ def told_otherwise(ledger: Ledger, books: Books) -> Iterator[str]:
         if follow_up.state == EffectState.SUCCEEDED and not took_place:
             yield f"I1: order {order_id} is recorded as {_WORDS[effect]}, the marketplace's books know nothing of it"
         not_done = follow_up.state in (EffectState.REJECTED, EffectState.CANCELLED)
+        if _left_open(follow_up):
+            continue
         if not_done and happened[effect][order_id] and took_place and _is_alone(follow_up, ledger):
             yield f"I1: order {order_id} is recorded as not {_WORDS[effect]}, the marketplace's books say it was"
 
@@ -147,6 +149,14 @@ def _took_place(follow_up: FollowUp, ledger: Ledger, books: Books, by_us: int) -
             ours = [booked[_render(one)] for one in ledger.attempts_of(follow_up.id) if _render(one) in booked]
             return bool(ours) and follow_up.reference in (None, *ours)
     return by_us > 0
+
+
+def _left_open(follow_up: FollowUp) -> bool:
+    """Tell whether it was called off between a call without a clear answer and its harmless repetition.
+
+    So it is with a notice to the warehouse that is let go again by configuration: nobody claims that it was not told.
+    """
+    return follow_up.state == EffectState.CANCELLED and (follow_up.cleared or {}).get("by") == "configuration"
 
 
 def _is_alone(follow_up: FollowUp, ledger: Ledger) -> bool:
